@@ -64,7 +64,8 @@ IDS = {
     Purpose.OPERATOR_LINK: (1,),  # the row of `operator_links`
 }
 
-FRESH_LIFETIME = timedelta(hours=12)  # of a link to the page of all newsletters
+FRESH_HOURS = 12
+FRESH_LIFETIME = timedelta(hours=FRESH_HOURS)  # of a link to the page of all newsletters
 CLOCK_SKEW = timedelta(minutes=10)  # between two machines of the service, at most
 
 

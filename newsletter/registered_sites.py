@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log, newsletters
+from newsletter import newsletters
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.origins import origin_of
@@ -36,7 +36,7 @@ def register(session: Session, newsletter: Newsletter, origin: str, *, actor: st
         return known
     row = RegisteredSite(newsletter_id=newsletter.id, origin=normal, registered_at=now)
     session.add(row)
-    _record(session, newsletter, "site registered", normal, actor=actor, now=now)
+    newsletters.log_change(session, newsletter, "site registered", actor=actor, now=now, origin=normal)
     return row
 
 
@@ -51,7 +51,7 @@ def remove(session: Session, newsletter: Newsletter, origin: str, *, actor: str,
     if row is None:
         raise NotFound(f"“{normal}” is not registered for “{newsletter.slug}”.")
     session.delete(row)
-    _record(session, newsletter, "site removed", normal, actor=actor, now=now)
+    newsletters.log_change(session, newsletter, "site removed", actor=actor, now=now, origin=normal)
     return normal
 
 
@@ -72,10 +72,3 @@ def by_newsletter(session: Session) -> dict[int, frozenset[str]]:
 def _row(session: Session, newsletter: Newsletter, origin: str) -> RegisteredSite | None:
     found = select(RegisteredSite).where(RegisteredSite.newsletter_id == newsletter.id, RegisteredSite.origin == origin)
     return session.scalar(found)
-
-
-def _record(session: Session, newsletter: Newsletter, verb: str, origin: str, *, actor: str, now: datetime) -> None:
-    subject = f"newsletter:{newsletter.slug}"
-    audit_log.record(
-        session, actor=actor, verb=verb, subject=subject, newsletter_id=newsletter.id, now=now, origin=origin
-    )

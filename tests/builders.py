@@ -272,12 +272,10 @@ def a_letter(
     *,
     issue: Issue | None = None,
     signup: Signup | None = None,
-    sheet: Sheet | None = None,
     audience: int = 1,
-    kind: LetterKind | None = None,
 ) -> tuple[Letter, Variant]:
     """Add a letter about an issue or a sign-up; without either, a test letter."""
-    kind = kind or (LetterKind.ISSUE if issue else LetterKind.CONFIRMATION if signup else LetterKind.TEST)
+    kind = LetterKind.ISSUE if issue else LetterKind.CONFIRMATION if signup else LetterKind.TEST
     return letters.write(
         session,
         kind=kind,
@@ -285,7 +283,7 @@ def a_letter(
         newsletter_id=newsletter.id,
         issue_id=issue.id if issue else None,
         signup_id=signup.id if signup else None,
-        sheet=sheet or a_sheet(),
+        sheet=a_sheet(),
         language="en",
         priority=Priority.BULK if kind is LetterKind.ISSUE else Priority.URGENT,
         audience=audience,

@@ -9,8 +9,9 @@ from newsletter.audit_log import AuditEntry
 from newsletter.consent import wordings
 from newsletter.consent.wordings import Shown
 from newsletter.content.digests import digests
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue
+from newsletter.errors import Refused
 from newsletter.operators import audit_search
 from newsletter.operators.audit_search import AuditFilter
 from newsletter.queues.wakeups import Queue
@@ -69,10 +70,10 @@ def test_a_refused_change_is_not_recorded(service):
         with service.site.database.writing() as session:
             issue = session.scalars(select(Issue)).one()
             if actor == "cli:ana":
-                issues.cancel(session, issue, actor=actor, now=NOON)
+                transitions.cancel(session, issue, actor=actor, now=NOON)
             else:
-                with pytest.raises(issues.Refused):
-                    issues.cancel(session, issue, actor=actor, now=NOON)
+                with pytest.raises(Refused):
+                    transitions.cancel(session, issue, actor=actor, now=NOON)
     assert entries(service) == [("scheduler", "issue drafted"), ("cli:ana", "issue cancelled")]
 
 

@@ -269,6 +269,7 @@ def test_a_data_folder_may_have_any_name(tmp_path):
         ("http://localhost:8000", True),
         ("http://LOCALHOST", True),
         ("http://127.0.0.1:8000", True),
+        ("http://127.0.0.2:8000", True),
         ("http://[::1]:8000", True),
         ("https://localhost.example.org", False),
         ("https://letters.example.org", False),

@@ -89,15 +89,13 @@ class WholeService:
             )
         self.let_the_site_read_newsletters_again()
 
-    def paste_form(
-        self, slug: str = "morning", *, language: str = "en", base_url: str | None = None
-    ) -> tuple[Form, str]:
+    def paste_form(self, *, language: str = "en", base_url: str | None = None) -> tuple[Form, str]:
         """Generate the form that publishers paste into their own page; return it with its HTML."""
         with self.site.database.writing() as session:
             return pasted_forms.publish(
                 session,
                 self.site.templates,
-                newsletters.named(session, slug),
+                newsletters.named(session, "morning"),
                 language=language,
                 base_url=base_url or self.site.settings.base_url,
                 actor="tests",

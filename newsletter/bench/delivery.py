@@ -15,7 +15,7 @@ from newsletter.bench.relays import BenchRelay
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.runs import BenchRun
 from newsletter.consent import wordings
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.keys import load_keyring
 from newsletter.mail.mailings import issue_layout
@@ -205,13 +205,13 @@ class DeliveryBenchmark:
     def _approve(self, issue_id: int) -> None:
         with self._environment.database.writing() as session:
             issue = session.get_one(Issue, issue_id)
-            issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
+            approvals.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
 
     def _pause(self, issue_id: int) -> None:
         with self._environment.database.writing() as session:
             issue = session.get_one(Issue, issue_id)
             if issue.status is issues.IssueStatus.SENDING:  # a small issue may be sent already
-                issues.pause(session, issue, actor=audit_log.system_user(), now=clock.now())
+                transitions.pause(session, issue, actor=audit_log.system_user(), now=clock.now())
 
 
 @contextmanager

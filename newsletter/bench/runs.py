@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock
 from newsletter.bench.environment import BenchWorkers
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.errors import NewsletterError
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, has_status, status_counts
@@ -85,7 +85,7 @@ def send(
     database, counted = workers.environment.database, workers.relay.count()
     meter, commits = workers.meter(), _commits(workers)
     with database.writing() as session:
-        issues.approve(session, session.get_one(Issue, issue_id), actor=audit_log.system_user(), now=clock.now())
+        approvals.approve(session, session.get_one(Issue, issue_id), actor=audit_log.system_user(), now=clock.now())
     approved = clock.now()
     audience = _wait_until_queued(workers, issue_id)
     with meanwhile or nullcontext():
@@ -158,7 +158,7 @@ def _wait_until_recorded(
 def _check_not_paused(session: Session, issue_id: int) -> None:
     issue = session.get_one(Issue, issue_id)
     if issue.status is issues.IssueStatus.PAUSED:
-        raise NewsletterError(f"The issue was paused: {issues.pause_reason(session, issue)}")
+        raise NewsletterError(f"The issue was paused: {transitions.pause_reason(session, issue)}")
 
 
 def _is_open(session: Session, issue_id: int) -> bool:

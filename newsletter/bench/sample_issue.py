@@ -19,7 +19,7 @@ from newsletter.content.digests import digests, drafting
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.errors import Refused
 from newsletter.mail.mailings import issue_layout
@@ -100,7 +100,7 @@ def draft(session: Session, templates: Templates, name: str, *, base_url: str) -
         drafted = issue, len(letter)
         if len(letter) <= LETTER_OCTETS or articles == 1:
             break
-        issues.cancel(session, issue, actor=actor, now=now)
+        transitions.cancel(session, issue, actor=actor, now=now)
     assert drafted
     return drafted
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, local_times, templating
 from newsletter.cli import console, issue_rows
 from newsletter.cli.issue_rows import IssueArgument
-from newsletter.content.issues import approvals, issues
+from newsletter.content.issues import approvals, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.mailings import issue_layout
@@ -25,7 +25,7 @@ def approve(
     as_json: console.Json = False,
 ) -> None:
     """Approve a draft for the time that is planned; without one, or if it has passed, it is sent at once."""
-    answer = _approve(number, partial(issues.approve, sha=sha))
+    answer = _approve(number, partial(approvals.approve, sha=sha))
     text = f"Issue {number} is approved. Follow it: newsletter issues status {number}"
     console.show(answer, as_json=as_json, text=text)
 
@@ -61,7 +61,7 @@ def send(number: IssueArgument, as_json: console.Json = False) -> None:
 
 def pause(number: IssueArgument, as_json: console.Json = False) -> None:
     """Pause an issue that is being sent. Letters already sent stay sent."""
-    answer = apply(number, issues.pause)
+    answer = apply(number, transitions.pause)
     text = f"Issue {number} is paused. Resume it: newsletter issues resume {number}"
     console.show(answer, as_json=as_json, text=text)
 
@@ -74,7 +74,7 @@ def resume(number: IssueArgument, as_json: console.Json = False) -> None:
 
 def cancel(number: IssueArgument, as_json: console.Json = False) -> None:
     """Cancel an issue. Its unsent letters are never sent, and its articles may appear in the next issue."""
-    answer = apply(number, issues.cancel)
+    answer = apply(number, transitions.cancel)
     text = f"Issue {number} is cancelled; its articles may appear in the next issue."
     console.show(answer, as_json=as_json, text=text)
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import templating
 from newsletter.content.digests import expiry
-from newsletter.content.issues import issue_notes, issues
+from newsletter.content.issues import issue_notes, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.errors import NotFound
 from newsletter.mail.delivery.deliveries import status_counts
@@ -45,7 +45,7 @@ def shortened(headlines: dict[str, int]) -> list[str]:
 
 def approval_note(session: Session, issue: Issue) -> str | None:
     """Return what an operator who looks at the issue should know about its approval."""
-    return issues.cancellation_reason(session, issue) or _approval(expiry.deadline(session, issue))
+    return transitions.cancellation_reason(session, issue) or _approval(expiry.deadline(session, issue))
 
 
 def _approval(until: datetime | None) -> str | None:

@@ -11,7 +11,7 @@ from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console, issue_decisions, issue_rows
 from newsletter.cli.issue_rows import IssueArgument
 from newsletter.content.digests import drafting, expiry
-from newsletter.content.issues import issue_texts, issues
+from newsletter.content.issues import issue_texts, issues, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.errors import Malformed, Refused
 from newsletter.mail.mailings import issue_layout
@@ -172,7 +172,7 @@ def status(
         rows = [
             {
                 **issue_rows.row(issue),
-                "reason": issues.pause_reason(session, issue) or issues.cancellation_reason(session, issue),
+                "reason": transitions.pause_reason(session, issue) or transitions.cancellation_reason(session, issue),
                 "approve_until": expiry.deadline(session, issue),
                 "relays": relay_notices if issue.status is issues.IssueStatus.SENDING else [],
                 **issue_rows.counts(session, issue),

@@ -18,7 +18,6 @@ from newsletter import audit_log, clock, logs, startup
 from newsletter.cli import console
 from newsletter.errors import NewsletterError
 from newsletter.queues import broker
-from newsletter.setting_groups.site import LOOPBACK
 from newsletter.settings import Settings
 from newsletter.upgrade import bring_up_to_date
 from newsletter.web import create_app
@@ -29,6 +28,7 @@ from workers.embedded import embedded
 from workers.tasks import register
 
 HTTP_PORT = 80
+LOCALHOST = ("localhost", "127.0.0.1", "::1")  # where the name leads, of all loopback addresses
 EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 SHUTDOWN_SECONDS = 5  # for open requests to finish when the site shuts down
 
@@ -78,7 +78,7 @@ def at_address(settings: Settings, host: str, port: int) -> Settings:
 
 def url_of(host: str, port: int) -> str:
     """Return the URL of a site that listens there, for a browser on this machine if that is possible."""
-    name = "localhost" if host in EVERY_ADDRESS or host in LOOPBACK else f"[{host}]" if ":" in host else host
+    name = "localhost" if host in (*EVERY_ADDRESS, *LOCALHOST) else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}"
 
 

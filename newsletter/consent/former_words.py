@@ -6,11 +6,11 @@ through this release.
 
 from collections.abc import Sequence
 
-from newsletter.consent.proposed_words import LINK_HOURS, Information
+from newsletter.consent.proposed_words import Information
 from newsletter.newsletters import Newsletter
 
 KEPT = (
-    f"You stop. If you do not confirm, we delete the address {LINK_HOURS} hours after our letter. The proof that you "
+    "You stop. If you do not confirm, we delete the address 72 hours after our letter. The proof that you "
     "agreed is kept until the end of the third year after you stop, and used for nothing else."
 )
 RIGHTS = (

@@ -7,14 +7,12 @@ language without a catalogue, and none that is only half translated.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.signups import LINK_HOURS
 from newsletter.consent.wordings import on_one_line
 from newsletter.languages import catalogues, tags
 from newsletter.languages.languages import ENGLISH, Language, language
 from newsletter.languages.translatable import Translatable, translatable, translatable_plural
 from newsletter.newsletters import Newsletter
-
-LINK_HOURS = round(LINK_LIFETIME.total_seconds() / 3600)
 
 Information = dict[str, Any]  # {"language": tag, "entries": [[term, text], ...]}
 

@@ -16,7 +16,8 @@ from newsletter.addresses import Address
 from newsletter.consent.evidence_terms import Stored
 from newsletter.store.database import Base
 
-LINK_LIFETIME = timedelta(hours=72)  # of a confirmation link; an unconfirmed address is kept as long
+LINK_HOURS = 72
+LINK_LIFETIME = timedelta(hours=LINK_HOURS)  # of a confirmation link; an unconfirmed address is kept as long
 SLOW_LANE_LIFETIME = timedelta(hours=24)  # after its receipt, a sign-up that still waits in the slow lane lapses
 
 RECEIVED = text("state = 'received'")  # a literal: with a bound parameter the planner could not use the partial index

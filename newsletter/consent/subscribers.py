@@ -211,19 +211,13 @@ def subscriptions(session: Session, subscriber_id: int) -> dict[int, Subscriptio
 
 
 def set_standing(
-    session: Session,
-    subscriber_id: int,
-    newsletter_id: int,
-    standing: Standing,
-    *,
-    now: datetime,
-    is_new: bool = False,
+    session: Session, subscriber_id: int, newsletter_id: int, standing: Standing, *, now: datetime
 ) -> None:
-    """Update the subscription after an entry was appended; pass `is_new` for a subscriber who has none yet.
+    """Update the subscription after an entry was appended, or create it.
 
     `since` changes only when the standing does.
     """
-    subscription = None if is_new else session.get(Subscription, (subscriber_id, newsletter_id))
+    subscription = session.get(Subscription, (subscriber_id, newsletter_id))
     if subscription is None:
         session.add(
             Subscription(subscriber_id=subscriber_id, newsletter_id=newsletter_id, standing=standing, since=now)

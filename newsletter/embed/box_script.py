@@ -8,8 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from newsletter.appearance.static_files import HASH_CHARACTERS
+
 FOLDER = Path(__file__).parent
-HASH_CHARACTERS = 12  # as in the names of static files
 CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 

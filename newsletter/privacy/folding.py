@@ -94,15 +94,15 @@ def fold(
     return len(final)
 
 
-def fold_tests(session: Session, *, now: datetime, limit: int = TESTS_BATCH_SIZE) -> int:
-    """Fold letters to operators a week after they were written, if they are final; return how many, at most `limit`.
+def fold_tests(session: Session, *, now: datetime) -> int:
+    """Fold letters to operators a week after they were written, if they are final; return how many, at most a batch.
 
     Their rows hold the operators' addresses. Their texts prove nothing and are deleted with them.
     """
     is_total = Letter.occasion == totals.total_of(LetterKind.TEST)
     is_open = exists().where(Delivery.letter_id == Letter.id, has_status(*OPEN))
     old = select(Letter.id, Letter.audience).where(IS_TEST, Letter.written_at < now - TESTS_LIFETIME)
-    old = old.where(~is_total, ~is_open).order_by(Letter.written_at).limit(limit)
+    old = old.where(~is_total, ~is_open).order_by(Letter.written_at).limit(TESTS_BATCH_SIZE)
     audiences = {row.id: row.audience for row in session.execute(old.with_for_update(skip_locked=True))}
     if not audiences:
         return 0

@@ -24,8 +24,8 @@ class KeptSubscription(NamedTuple):
     is_over: bool
 
 
-def erase_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> int:
-    """Erase what is due, of at most `limit` subscriptions; return how many people and single proofs were erased.
+def erase_due(session: Session, *, now: datetime) -> int:
+    """Erase what is due, of a batch of subscriptions; return how many people and single proofs were erased.
 
     The evidence about a newsletter goes when its time is over. The subscriber goes with the last of them, so that no
     address is left; a suppression stays, because it protects that person. Entries of the ledger stay, too: without
@@ -33,7 +33,7 @@ def erase_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> in
     """
     over = _left_before(now)
     due = select(Subscription.subscriber_id).where(LEFT_WITH_PROOF, Subscription.since < over)
-    ids = session.scalars(due.order_by(Subscription.since).limit(limit)).all()
+    ids = session.scalars(due.order_by(Subscription.since).limit(BATCH_SIZE)).all()
     if not ids:
         return 0
     people = select(Subscriber.id, Subscriber.subject).where(Subscriber.id.in_(ids)).order_by(Subscriber.address_key)

@@ -8,7 +8,6 @@ from pydantic import field_validator
 from newsletter.relays import is_loopback
 from newsletter.setting_groups.group import SettingGroup
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MAX_BASE_URL_CHARACTERS = 255  # with a token it must fit a line of List-Unsubscribe, at most 998 characters
 SITE_PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
 
@@ -50,7 +49,7 @@ class SiteSettings(SettingGroup):
     @property
     def is_public_http(self) -> bool:
         """Whether others than this machine get links that are not encrypted."""
-        return self.base_url.startswith("http://") and not is_loopback(urlsplit(self.base_url).hostname or "")
+        return self.base_url.startswith("http://") and not self.is_local
 
     @property
     def desk_origin(self) -> str:
@@ -85,7 +84,7 @@ class SiteSettings(SettingGroup):
     @property
     def is_local(self) -> bool:
         """Whether BASE_URL is a loopback address, so that only this machine can reach the site."""
-        return urlsplit(self.base_url).hostname in LOOPBACK
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 def _is_site(value: str, *, may_have_path: bool = False) -> bool:

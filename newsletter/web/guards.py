@@ -15,7 +15,7 @@ DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a
 FORM_BODY_BYTES = 64 * 1024  # far above the longest legitimate form
 
 
-def policy(*, scripts: bool = False, posts_lead_to: Iterable[str] = ()) -> str:
+def policy(*, scripts: bool, posts_lead_to: Iterable[str]) -> str:
     """Return a Content-Security-Policy: no third parties, and no framing, against clickjacking.
 
     `scripts`: our own run on the page. Every page may ask our own host: tools such as Lighthouse read robots.txt from
@@ -157,7 +157,7 @@ def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> 
         headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{scope["path"]}>; rel="canonical"'
 
 
-def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool, posts_lead_to: Iterable[str] = ()) -> None:
+def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool, posts_lead_to: Iterable[str]) -> None:
     headers.setdefault("Content-Security-Policy", policy(scripts=rules.scripts, posts_lead_to=posts_lead_to))
     headers.setdefault("Referrer-Policy", rules.referrer)
     headers["X-Content-Type-Options"] = "nosniff"

@@ -3,7 +3,7 @@
 from fastapi import Request
 
 from newsletter.errors import NotFound
-from newsletter.setting_groups.site import LOOPBACK
+from newsletter.relays import is_loopback
 
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
@@ -15,7 +15,7 @@ def is_from_this_machine(request: Request) -> bool:
     for this machine only if it rewrites the host and adds no header.
     """
     peer = request.client.host.removeprefix("::ffff:") if request.client else ""  # IPv4 on a socket for both
-    ours = peer in LOOPBACK and request.url.hostname in LOOPBACK
+    ours = is_loopback(peer) and is_loopback(request.url.hostname or "")
     return ours and not any(header in request.headers for header in PROXY_HEADERS)
 
 

@@ -5,7 +5,7 @@ decides, then the offer's own order. The choice never leaves what is offered (RF
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
 
@@ -65,3 +65,10 @@ def links(address: str, offered: Sequence[str], current: str) -> list[LanguageLi
 def kept(request: Request, tag: str) -> str:
     """Return what links to other pages end with, so that a visitor who chose the language of this page keeps it."""
     return in_language("", tag) if PARAMETER in request.query_params else ""
+
+
+def choices(request: Request, address: str, offered: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of `Site.page` for a page that is there in these languages: the best one, and the others."""
+    tag = language_of(request, offered)
+    others = {"languages": links(address, offered, tag), "query": kept(request, tag)}
+    return {"tag": tag, "negotiated": len(offered) > 1, **others}

@@ -24,5 +24,16 @@ def pairwise(settings: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     return rows
 
 
+def with_every_value(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return few of the rows that together hold every value that any of them holds."""
+    open_values = {value for row in rows for value in row.items()}
+    chosen = []
+    while open_values:
+        row = max(rows, key=lambda each: len(open_values & each.items()))
+        open_values -= row.items()
+        chosen.append(row)
+    return chosen
+
+
 def _closed(pairs: set[Pair], row: Mapping[str, str]) -> set[Pair]:
     return {pair for pair in pairs if all(row.get(name) == value for name, value in pair)}

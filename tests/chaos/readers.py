@@ -15,7 +15,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 from tests.builders import an_open_newsletter
@@ -122,5 +122,5 @@ WORDS = ("bridge", "opens", "bus", "waits", "river", "council", "votes", "naïve
 def approve(session: Session, *, now: datetime) -> int:
     """Draft an issue from the articles and approve it; return its id."""
     issue = drafting.draft(session, newsletters.named(session, "morning"), articles=12, actor="tests", now=now)
-    issues.approve(session, issue, actor="tests", now=now)
+    approvals.approve(session, issue, actor="tests", now=now)
     return issue.id

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from newsletter.consent.subscribers import Subscriber
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, has_status
@@ -67,7 +67,7 @@ class RunningIssue:
         """Return the issue's status, with the reason if it is paused."""
         with self.database.reading() as session:
             issue = session.get_one(Issue, self.issue)
-            return " because: ".join(filter(None, [issue.status, issues.pause_reason(session, issue)]))
+            return " because: ".join(filter(None, [issue.status, transitions.pause_reason(session, issue)]))
 
     def until(self, check: Callable[[], object], *, within: float) -> bool:
         """Wait until `check` is true; return False if the time is over or the issue is sent before that."""

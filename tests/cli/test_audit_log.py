@@ -21,7 +21,7 @@ from newsletter.content import feed_changes
 from newsletter.content.digests import digests, drafting
 from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.keys import load_keyring
 from newsletter.legal_pages import page_texts
@@ -120,11 +120,11 @@ def numbers(database: Database, zone: Zone) -> dict[str, Any]:
     zone.put("_dmarc.press.example", TXT="v=DMARC1; p=none; rua=mailto:reports@press.example")
     with database.writing() as session:
         leaving, paused = (_issue_of(session, owed(session, 2)[0]) for _ in range(2))
-        issues.pause(session, paused, actor="tests", now=NOON)
+        transitions.pause(session, paused, actor="tests", now=NOON)
         three = session.scalars(select(Newsletter).where(Newsletter.slug == "three")).one()
         drafted = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         approved = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
-        issues.approve(session, approved, actor="tests", now=NOON)
+        approvals.approve(session, approved, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON).totp_confirmed_at = NOON
         registered_sites.register(session, three, "https://old.press.example", actor="tests", now=NOON)
         a_reader(session, a_newsletter(session, "noon"), READER)

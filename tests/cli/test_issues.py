@@ -13,7 +13,7 @@ from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
-from newsletter.content.issues import issue_texts, issues
+from newsletter.content.issues import issue_texts, issues, transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
@@ -150,7 +150,7 @@ def test_a_preview_file_that_cannot_be_written_is_named(failed, drafted, tmp_pat
 def test_the_status_shows_why_a_worker_paused_an_issue(newsletter, database, leaving):
     with database.writing() as session:
         issue = session.get_one(Issue, int(leaving))
-        issues.pause(session, issue, actor=audit_log.WORKER, now=NOON, reason="The title is missing.")
+        transitions.pause(session, issue, actor=audit_log.WORKER, now=NOON, reason="The title is missing.")
     assert "The title is missing." in newsletter("issues", "status", leaving).stdout
     assert json.loads(newsletter("issues", "status", leaving, "--json").stdout)["reason"] == "The title is missing."
     newsletter("issues", "resume", leaving)

@@ -18,7 +18,7 @@ from newsletter.content.downloading.downloader import FeedDownload
 from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feed_attempts import FeedAttempt
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.doctor import counts
@@ -33,9 +33,9 @@ BY = {"actor": "tests", "now": LATER}
 
 def a_sent_issue(session: Session, newsletter: Newsletter, *, number: int = 1) -> Issue:
     issue = a_draft(session, newsletter, number=number)
-    issues.approve(session, issue, **BY)
-    issues.begin_sending(session, issue, **BY)
-    issues.mark_sent(session, issue, **BY)
+    approvals.approve(session, issue, **BY)
+    transitions.begin_sending(session, issue, **BY)
+    transitions.mark_sent(session, issue, **BY)
     return issue
 
 
@@ -222,7 +222,7 @@ def test_no_later_issue_takes_articles_of_a_removed_feed(begin):
         publish(session, feed, "bus")
         draft = a_draft(session, newsletter)
         feed_changes.remove(session, feed, **BY)
-        issues.cancel(session, draft, **BY)
+        transitions.cancel(session, draft, **BY)
         with pytest.raises(Refused):
             a_draft(session, newsletter)
 

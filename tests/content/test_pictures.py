@@ -21,7 +21,7 @@ from newsletter.content.downloading.downloader import (
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues, transitions
 from newsletter.content.parsing.images.picture_candidates import LeadPicture
 from newsletter.content.pictures import MAX_AGE
 from newsletter.newsletters import Newsletter
@@ -274,7 +274,7 @@ def approve(begin) -> int:
     with begin() as session:
         newsletter = session.scalars(select(Newsletter)).one()
         issue = drafting.draft(session, newsletter, articles=1, actor="tests", now=NOON)
-        issues.approve(session, issue, actor="tests", now=NOON)
+        approvals.approve(session, issue, actor="tests", now=NOON)
         return issue.id
 
 
@@ -290,7 +290,7 @@ def test_an_approved_issue_gets_no_picture_that_nobody_approved(begin, candidate
     assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON) == 0
     assert is_as_approved(begin, issue_id)
     with begin() as session:
-        issues.cancel(session, session.get_one(issues.Issue, issue_id), actor="tests", now=NOON)
+        transitions.cancel(session, session.get_one(issues.Issue, issue_id), actor="tests", now=NOON)
     assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON) == 1
     assert current(begin)[0] == sha(GOOD)
 

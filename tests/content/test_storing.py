@@ -15,7 +15,7 @@ from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.feeds.feed_attempts import INTERVAL
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from tests import statements
 from tests.clock import NOON
@@ -220,7 +220,7 @@ def test_a_generated_subject_follows_the_headlines_until_approval(begin, newslet
     refresh(rss(an_item("bridge", title="Bridge opens")))
     assert shown(begin, issue_id) == ("drafted", "Bridge opens", ["Bridge opens"])
     with begin() as session:
-        issues.approve(session, session.get_one(Issue, issue_id), actor="tests", now=NOON)
+        approvals.approve(session, session.get_one(Issue, issue_id), actor="tests", now=NOON)
     refresh(rss(an_item("bridge", title="The bridge is open")))
     assert shown(begin, issue_id) == ("approved", "Bridge opens", ["Bridge opens"])
     with begin() as session:
@@ -273,7 +273,7 @@ def test_an_approved_issue_keeps_a_withdrawn_article_and_a_warning_is_logged(beg
     refresh(rss(*items))
     issue_id = draft()
     with begin() as session:
-        issues.approve(session, session.get_one(Issue, issue_id), actor="tests", now=NOON)
+        approvals.approve(session, session.get_one(Issue, issue_id), actor="tests", now=NOON)
     refresh(rss(items[1]))
     assert shown(begin, issue_id)[2] == ["About bridge", "About bus"]
     assert "the publisher of an article in an approved issue has withdrawn it" in caplog.messages

@@ -7,7 +7,7 @@ import pytest
 
 from newsletter import newsletters
 from newsletter.content.digests import digests
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery import issue_pauses
@@ -117,7 +117,7 @@ def test_a_confirmation_does_not_wait_behind_an_issue(service, relay):
 def the_issue(service: WholeService) -> tuple[IssueStatus, str | None]:
     with service.site.database.reading() as session:
         issue = session.query(Issue).one()
-        return issue.status, issues.pause_reason(session, issue)
+        return issue.status, transitions.pause_reason(session, issue)
 
 
 def test_a_relay_that_refuses_the_service_pauses_the_issue_until_an_operator_resumes_it(service, relay):

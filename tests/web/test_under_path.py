@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 from newsletter import newsletters
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.queues.wakeups import Queue
 from tests.builders import an_issue
@@ -100,7 +100,7 @@ def test_letters_lead_under_the_path_from_signing_up_to_leaving_with_one_click(s
     with site.site.database.writing() as session:
         newsletter = newsletters.named(session, "morning")
         draft = an_issue(session, newsletter, status=IssueStatus.DRAFTED, titles=("Tunnel",))
-        issues.approve(session, session.get_one(Issue, draft.id), actor="tests", now=site.clock())
+        approvals.approve(session, session.get_one(Issue, draft.id), actor="tests", now=site.clock())
     site.clock.advance(days=1)
     site.run()
     letter = site.letters(to="ada@example.org")[-1]

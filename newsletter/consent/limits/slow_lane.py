@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, FromClause, bindparam, func, select, tuple
 from sqlalchemy.orm import Session
 
 from newsletter.consent import signup_queue
+from newsletter.consent.evidence_terms import EvidenceField
 from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LAPSED, OVERALL, LetterLimits
 from newsletter.consent.signup_queue import NO_ID, SIGNUPS, SignupQueue, SignupRow
@@ -69,7 +70,10 @@ def claim(
         return Turn([], after)
     open_keys = dict.fromkeys((key for key in keys if counts[key] < limits.network), NO_ID)
     rows = _look(session, open_keys, each=-(-limit // len(open_keys)), now=now)[:limit] if open_keys else []
-    letters = [pressure.letter_keys(keyring, ip=row.evidence.get("ip"), address_key=row.address_key) for row in rows]
+    letters = [
+        pressure.letter_keys(keyring, ip=row.evidence.get(EvidenceField.IP), address_key=row.address_key)
+        for row in rows
+    ]
     room = pressure.glance(session, letters, limits, now=now)
     fitting = [row for row, letter in zip(rows, letters, strict=True) if room.take(letter)]
     _move_to_the_end(session, {row.id for row in rows} - {row.id for row in fitting}, now=now)
@@ -127,7 +131,7 @@ def longest_lines(session: Session, *, limit: int) -> list[tuple[str | None, int
     lines = select(func.min(Signup.id), number).where(IS_SLOW).group_by(Signup.network_key)
     longest = session.execute(lines.order_by(number.desc()).limit(limit)).all()
     firsts = select(Signup.id, Signup.evidence).where(Signup.id.in_([first for first, _ in longest]))
-    clients = {row.id: row.evidence.get("ip") for row in session.execute(firsts)}
+    clients = {row.id: row.evidence.get(EvidenceField.IP) for row in session.execute(firsts)}
     return [(clients[first], n) for first, n in longest]
 
 

@@ -11,7 +11,7 @@ from newsletter import audit_log, newsletters
 from newsletter.content.digests import candidates, digests, expiry, selection
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms
-from newsletter.content.issues import headings, issue_texts, issues
+from newsletter.content.issues import approvals, headings, issue_texts, issues, transitions
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.errors import Refused
 from newsletter.languages.languages import language
@@ -79,7 +79,7 @@ def draft_run(session: Session, digest_id: int, *, now: datetime) -> Issue | Non
     issue = _store(session, newsletter, chosen, run=run, actor=audit_log.SCHEDULER, now=now)
     digest.last_run_at = at
     if rule.is_automatic and issue.status is IssueStatus.DRAFTED:
-        issues.approve(session, issue, actor=audit_log.SCHEDULER, now=now)
+        approvals.approve(session, issue, actor=audit_log.SCHEDULER, now=now)
     return issue
 
 
@@ -179,7 +179,7 @@ def _store(
     session.add(issue)
     session.flush()
     _add_articles(session, issue, chosen)
-    issues.log_change(session, issue, issue.status.value, actor=actor, now=now, articles=len(chosen))
+    transitions.log_change(session, issue, issue.status.value, actor=actor, now=now, articles=len(chosen))
     return issue
 
 

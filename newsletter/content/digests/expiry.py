@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, newsletters
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.due_runs import GRACE
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
@@ -57,7 +57,7 @@ def expire(session: Session, digest_id: int, *, now: datetime) -> list[Issue]:
     for issue, digest in overdue:
         hours = Rule.read(digest.rule).approve_within
         reason = f"nobody approved it within {hours} hours; its articles are free for the next issue"
-        if issues.expire(session, issue, reason=reason, actor=audit_log.SCHEDULER, now=now):
+        if transitions.expire(session, issue, reason=reason, actor=audit_log.SCHEDULER, now=now):
             expired.append(issue)
     return expired
 

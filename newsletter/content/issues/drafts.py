@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log
 from newsletter.content.articles.appearances import is_withdrawn_everywhere
 from newsletter.content.articles.articles import Article
-from newsletter.content.issues import issue_texts, issues
+from newsletter.content.issues import issue_texts, transitions
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 
 WITHDRAWAL = "issue articles withdrawn"  # for the audit log
@@ -54,9 +54,11 @@ def _drop(session: Session, issue: Issue, withdrawn: Collection[int], *, now: da
     contained = select(IssueArticle.article_id).where(IssueArticle.issue_id == issue.id)
     ids = set(session.scalars(contained))
     gone = sorted(ids.intersection(withdrawn))
-    issues.log_change(session, issue, WITHDRAWAL.removeprefix("issue "), actor=audit_log.WORKER, now=now, articles=gone)
+    transitions.log_change(
+        session, issue, WITHDRAWAL.removeprefix("issue "), actor=audit_log.WORKER, now=now, articles=gone
+    )
     if len(gone) == len(ids):  # a cancelled issue keeps its articles for the record
-        issues.cancel(session, issue, actor=audit_log.WORKER, now=now, reason=ALL_WITHDRAWN)
+        transitions.cancel(session, issue, actor=audit_log.WORKER, now=now, reason=ALL_WITHDRAWN)
         return
     rows = delete(IssueArticle).where(IssueArticle.issue_id == issue.id, IssueArticle.article_id.in_(gone))
     session.execute(rows)

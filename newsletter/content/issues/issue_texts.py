@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.content.articles.articles import Article
-from newsletter.content.issues import approvals, headings, issues
+from newsletter.content.issues import approvals, headings, transitions
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.content.parsing.texts.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
@@ -110,7 +110,7 @@ def change(
         approvals.return_to_draft(session, issue, reason=CHANGED, actor=actor, now=now)
     for name, value in wanted.items():
         setattr(issue, name, value)
-    issues.log_change(session, issue, "texts changed", actor=actor, now=now, fields=changed)
+    transitions.log_change(session, issue, "texts changed", actor=actor, now=now, fields=changed)
 
 
 def follow_headlines(session: Session, issue: Issue) -> None:

@@ -7,9 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.audit_log import AuditEntry
+from newsletter.consent.evidence_terms import EvidenceField
 from newsletter.consent.limits import networks
 from newsletter.consent.signups import Signup, SignupState
-from newsletter.content.issues.issues import EXPIRED
+from newsletter.content.issues.transitions import EXPIRED
 from newsletter.doctor.checks.findings import Remark
 from newsletter.mail.delivery.deliveries import (
     SUSPECT_DEATHS,
@@ -62,7 +63,7 @@ def unanswered(session: Session) -> Iterator[Remark]:
 def undeclared_proxy(session: Session) -> Iterator[Remark]:
     """Tell that sign-ups seem to come from this machine or its own network, as through a proxy that is not declared."""
     latest = session.scalars(select(Signup.evidence).order_by(Signup.id.desc()).limit(LATEST_SIGNUPS))
-    clients = [evidence["ip"] for evidence in latest if "ip" in evidence]
+    clients = [evidence[EvidenceField.IP] for evidence in latest if EvidenceField.IP in evidence]
     private = [ip for ip in clients if networks.is_undeclared_proxy(ip)]
     if len(private) >= max(MIN_PRIVATE_SIGNUPS, len(clients) / 2):
         says = (

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
-from newsletter.content.issues import approvals, issues
+from newsletter.content.issues import approvals, transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import reply_windows
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status
@@ -58,7 +58,7 @@ def pause(session: Session, issue_id: int, *, reason: str, now: datetime) -> boo
     issue = session.get(Issue, issue_id, with_for_update=True)
     if issue is None or issue.status is not IssueStatus.SENDING:
         return False
-    issues.pause(session, issue, actor=audit_log.WORKER, now=now, reason=reason)
+    transitions.pause(session, issue, actor=audit_log.WORKER, now=now, reason=reason)
     log.warning("an issue is paused: %s", reason, extra={"issue": issue_id})
     return True
 
@@ -81,7 +81,7 @@ def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None
     """
     letters = session.scalars(select(Letter.id).where(Letter.issue_id == issue.id)).all()
     seen = reply_windows.seen(session, letters)
-    issues.resume(session, issue, actor=actor, now=now, facts={audit_log.SEEN_REPLIES: seen} if seen else None)
+    transitions.resume(session, issue, actor=actor, now=now, facts={audit_log.SEEN_REPLIES: seen} if seen else None)
     if not letters:  # it could not be laid out: whoever resumes it has changed what readers get
         approvals.renew(session, issue, actor=actor, now=now)
     held = update(Delivery).where(Delivery.letter_id.in_(letters), has_status(*WAITING), Delivery.reply_code >= 500)

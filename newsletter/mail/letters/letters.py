@@ -73,6 +73,8 @@ class Priority(IntEnum):
     SOON = 2  # once no urgent letter is due; the release before leaves it in the queue
 
 
+ONLY_DESIGN = "standard"  # of letters with variants of their own
+
 # Literals, or the partial indexes would not fit.
 SIGNUP_IS_GONE = text("signup_id IS NULL AND kind = 'confirmation'")
 IS_TEST = text("kind = 'test'")
@@ -148,12 +150,10 @@ def write(
     priority: Priority,
     now: datetime,
     audience: int = 1,
-    design: str = "standard",
     issue_id: int | None = None,
     signup_id: int | None = None,
     sender: str | None = None,
     operator_link_id: int | None = None,
-    included_issue_id: int | None = None,
     address_change_id: int | None = None,
 ) -> tuple[Letter, Variant]:
     """Store a letter with a variant, and return both with their ids; `add_variant` adds one of another language.
@@ -168,7 +168,6 @@ def write(
         signup_id=signup_id,
         sender=sender,
         operator_link_id=operator_link_id,
-        included_issue_id=included_issue_id,
         address_change_id=address_change_id,
         priority=priority,
         audience=audience,
@@ -176,7 +175,7 @@ def write(
     )
     session.add(letter)
     session.flush()
-    return letter, add_variant(session, letter, sheet, language=language, design=design)
+    return letter, add_variant(session, letter, sheet, language=language)
 
 
 def write_welcome(
@@ -197,12 +196,12 @@ def write_welcome(
     return letter
 
 
-def add_variant(session: Session, letter: Letter, sheet: Sheet, *, language: str, design: str = "standard") -> Variant:
-    """Store a variant of a letter, and return it with its id. Each language and design has one."""
+def add_variant(session: Session, letter: Letter, sheet: Sheet, *, language: str) -> Variant:
+    """Store a variant of a letter, and return it with its id. Each language has one."""
     variant = Variant(
         letter_id=letter.id,
         language=language,
-        design=design,
+        design=ONLY_DESIGN,
         sha256=sheet.sha256,
         body=sheet.body,
         cuts=[list(cut) for cut in sheet.cuts],

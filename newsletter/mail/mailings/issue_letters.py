@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.content.issues import approvals, issues
-from newsletter.content.issues.issues import ContentChanged, Issue, IssueStatus
+from newsletter.content.issues import approvals, transitions
+from newsletter.content.issues.approvals import ContentChanged
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.languages.languages import language
 from newsletter.mail.delivery import deliveries, moved_deliveries
@@ -77,11 +78,11 @@ def _set_aside(session: Session, number: int, error: Exception, *, now: datetime
         approvals.return_to_draft(session, issue, reason=str(error), actor=audit_log.WORKER, now=now)
         return
     if issue.status is IssueStatus.APPROVED:
-        issues.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
+        transitions.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
     if issue.status is IssueStatus.SENDING:
         message = str(error) if isinstance(error, NewsletterError | TemplateError) else ""
         reason = message or type(error).__name__
-        issues.pause(session, issue, actor=audit_log.WORKER, now=now, reason=reason)
+        transitions.pause(session, issue, actor=audit_log.WORKER, now=now, reason=reason)
 
 
 def send(session: Session, issue: Issue, *, templates: Templates, base_url: str, now: datetime) -> Letter:
@@ -95,7 +96,7 @@ def send(session: Session, issue: Issue, *, templates: Templates, base_url: str,
     _check_sqlite_limit(session, issue)
     _check_approval(session, issue, now=now)
     if issue.status is not IssueStatus.SENDING:
-        issues.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
+        transitions.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
     checked = issue_layout.check(session, issue, templates=templates, base_url=base_url)
     sheets = {tag: each.sheet for tag, each in checked.items()}
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
@@ -126,7 +127,7 @@ def _check_approval(session: Session, issue: Issue, *, now: datetime) -> None:
 
     What no person approved needs none to look again: the scheduler's approval is renewed.
     """
-    if issues.is_as_approved(session, issue):
+    if approvals.is_as_approved(session, issue):
         return
     if issue.actor != audit_log.SCHEDULER:
         raise ContentChanged(DIFFERS)
@@ -184,5 +185,5 @@ def finish(session: Session, *, now: datetime, letter_ids: Collection[int] | Non
         sending = sending.where(exists().where(Letter.issue_id == Issue.id, Letter.id.in_(letter_ids)))
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
-        issues.mark_sent(session, issue, actor=audit_log.WORKER, now=now)
+        transitions.mark_sent(session, issue, actor=audit_log.WORKER, now=now)
     return [issue.id for issue in done]

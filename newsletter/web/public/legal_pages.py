@@ -96,16 +96,14 @@ def _listed(request: Request, site: Site, page: LegalPage) -> HTMLResponse:
     """List the pages of several newsletters, for each has its own."""
     every = list(site.offered.get().newsletters.values())
     languages = negotiation.offered_in_any(every)
-    tag = negotiation.language_of(request, languages)
+    shown = negotiation.choices(request, f"{site.root}/{page}", languages)
+    tag = shown["tag"]
     return site.page(
         "legal_of_all",
-        tag=tag,
-        negotiated=len(languages) > 1,
+        **shown,
         newsletters=every,
         page=page,
         kind=NAMES[page].title,
-        languages=negotiation.links(f"{site.root}/{page}", languages, tag),
-        query=negotiation.kept(request, tag),
         page_description=_description(site, page, f"/{page}", tag, languages or [tag]),
     )
 

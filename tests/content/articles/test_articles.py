@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from newsletter.content.articles import articles
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues
 from newsletter.content.parsing.entries import LeadPicture
 from newsletter.content.parsing.parser import parse
 from tests.clock import NOON
@@ -81,7 +81,7 @@ def test_an_article_in_an_approved_issue_is_not_edited_any_more(begin):
         issue = drafting.draft(session, newsletter, articles=5, actor="tests", now=NOON)
         publish(session, feed, "bus", title="The bus waits")
         assert titles(session) == ["The bus waits"]
-        issues.approve(session, issue, actor="tests", now=NOON)
+        approvals.approve(session, issue, actor="tests", now=NOON)
         publish(session, feed, "bus", "orchard", title="The bus is late")
         assert sorted(titles(session)) == ["The bus is late", "The bus waits"]
         assert issues.content_hash(session, issue) == issue.approved_sha

@@ -10,7 +10,7 @@ from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import candidates, digests, drafting
 from newsletter.content.digests.digests import Digest, Rule
-from newsletter.content.issues import issues
+from newsletter.content.issues import issues, transitions
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
@@ -71,7 +71,7 @@ def test_after_a_downtime_only_the_newest_run_is_drafted(begin, daily):
 def test_cancelling_an_issue_frees_its_articles(begin, daily):
     drafted(begin, SEVEN)
     with begin() as session:
-        issues.cancel(session, session.scalars(select(Issue)).one(), actor="tests", now=NOON)
+        transitions.cancel(session, session.scalars(select(Issue)).one(), actor="tests", now=NOON)
     assert drafted(begin, SEVEN + DAY)[0][2] == ["About bus", "About bridge"]
 
 

@@ -11,7 +11,7 @@ from newsletter.audit_log import AuditEntry
 from newsletter.content.digests import digests, drafting, editing, expiry
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues, transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
@@ -70,17 +70,17 @@ def test_an_expired_draft_says_so(begin, daily, caplog):
     reason = "nobody approved it within 24 hours; its articles are free for the next issue"
     with begin() as session:
         issue = session.scalars(select(Issue)).one()
-        assert (expiry.deadline(session, issue), issues.cancellation_reason(session, issue)) == (SEVEN + DAY, None)
+        assert (expiry.deadline(session, issue), transitions.cancellation_reason(session, issue)) == (SEVEN + DAY, None)
         assert about_drafts(session, SEVEN) == []
     work(begin, SEVEN + DAY)
     assert "nobody approved a draft in time" in caplog.text
     with begin() as session:
         issue = session.get_one(Issue, issue.id)
-        assert (expiry.deadline(session, issue), issues.cancellation_reason(session, issue)) == (None, reason)
+        assert (expiry.deadline(session, issue), transitions.cancellation_reason(session, issue)) == (None, reason)
         entry = audit_log.last(session, subject=f"issue:{issue.id}", verb="issue expired")
         assert (entry.actor, entry.fields) == ("scheduler", {"reason": reason})
         with pytest.raises(Refused, match=f"is cancelled \\({reason}\\), so its status cannot change to approved"):
-            issues.approve(session, issue, actor="tests", now=SEVEN + DAY)
+            approvals.approve(session, issue, actor="tests", now=SEVEN + DAY)
         (remark,) = about_drafts(session, SEVEN + 2 * DAY)
         assert remark.says == (
             "drafts that nobody approved in time, in the last week: 1; the last was cancelled at 2026-03-16 06:00 UTC"
@@ -91,7 +91,7 @@ def test_an_expired_draft_says_so(begin, daily, caplog):
 def test_approved_issues_and_drafts_by_hand_never_expire(begin, daily):
     work(begin, SEVEN)
     with begin() as session:
-        issues.approve(session, session.scalars(select(Issue)).one(), actor="tests", now=SEVEN)
+        approvals.approve(session, session.scalars(select(Issue)).one(), actor="tests", now=SEVEN)
         by_hand = drafting.draft(session, session.scalars(select(Newsletter)).one(), articles=1, actor="t", now=SEVEN)
         assert expiry.deadline(session, by_hand) is None
     assert work(begin, SEVEN + 99 * DAY)[:2] == [
@@ -130,7 +130,7 @@ def test_an_issue_is_either_approved_or_expired(begin, daily):
             issue = session.scalars(select(Issue)).one()
             together.wait()
             try:
-                issues.approve(session, issue, actor="tests", now=SEVEN + DAY)
+                approvals.approve(session, issue, actor="tests", now=SEVEN + DAY)
             except Refused:
                 return
             done.append("approved")

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, templating
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests, drafting, expiry
-from newsletter.content.issues import approvals, editions, issue_texts, issues
-from newsletter.content.issues.issues import ContentChanged, Issue, IssueStatus
+from newsletter.content.issues import approvals, editions, issue_texts, issues, transitions
+from newsletter.content.issues.approvals import ContentChanged
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.errors import Malformed, Refused
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.mailings import issue_letters
@@ -58,16 +59,16 @@ def test_only_the_content_that_was_shown_is_approved(desk):
     article.summary = "The bus comes later."
     session.flush()
     with pytest.raises(ContentChanged, match="has changed since you looked at it"):
-        issues.approve(session, issue, sha=shown, **BY)
+        approvals.approve(session, issue, sha=shown, **BY)
     assert issue.status is IssueStatus.DRAFTED
-    issues.approve(session, issue, sha=issues.content_hash(session, issue), **BY)
+    approvals.approve(session, issue, sha=issues.content_hash(session, issue), **BY)
     assert issue.status is IssueStatus.APPROVED
 
 
 @pytest.mark.parametrize("change", [{"brand": "#112233"}, {"other_languages": ["de"]}, {"logo_sha256": "a" * 64}])
 def test_what_a_person_approved_is_not_sent_with_another_design_or_in_other_languages(desk, change):
     session, newsletter, issue = desk
-    issues.approve(session, issue, **BY)
+    approvals.approve(session, issue, **BY)
     for name, value in change.items():
         setattr(newsletter, name, value)
     session.flush()
@@ -80,7 +81,7 @@ def test_what_a_person_approved_is_not_sent_with_another_design_or_in_other_lang
 
 def test_what_the_scheduler_approved_is_sent_as_it_is_by_then(desk):
     session, newsletter, issue = desk
-    issues.approve(session, issue, actor=audit_log.SCHEDULER, now=NOON)
+    approvals.approve(session, issue, actor=audit_log.SCHEDULER, now=NOON)
     newsletter.brand = "#112233"
     session.flush()
     assert begun(session, NOON)
@@ -90,7 +91,7 @@ def test_what_the_scheduler_approved_is_sent_as_it_is_by_then(desk):
 
 def test_an_issue_approved_by_the_release_before_is_sent(desk):
     session, _, issue = desk
-    issues.approve(session, issue, **BY)
+    approvals.approve(session, issue, **BY)
     issue.approved_sha = editions.former_content_hash(issues.edition(session, issue))
     session.flush()
     assert begun(session, NOON)
@@ -139,13 +140,13 @@ def test_an_unscheduled_issue_is_a_draft_that_keeps_its_time(desk):
     assert not begun(session, LATER)
     with pytest.raises(Refused, match="is drafted"):
         approvals.unschedule(session, issue, **BY)
-    issues.approve(session, issue, **BY)
+    approvals.approve(session, issue, **BY)
     assert (issue.number, issue.planned_at) == (1, LATER)
 
 
 def test_a_changed_text_returns_an_approved_issue_to_draft(desk):
     session, _, issue = desk
-    issues.approve(session, issue, **BY)
+    approvals.approve(session, issue, **BY)
     with pytest.raises(Refused, match="like that already"):
         issue_texts.change(session, issue, heading="", **BY)
     assert issue.status is IssueStatus.APPROVED
@@ -167,9 +168,9 @@ def test_a_draft_that_was_approved_for_later_can_be_approved_again_from_that_tim
 
 def test_resuming_an_issue_that_could_not_be_laid_out_approves_what_repaired_it(desk):
     session, newsletter, issue = desk
-    issues.approve(session, issue, **BY)
-    issues.begin_sending(session, issue, **BY)
-    issues.pause(session, issue, **BY)
+    approvals.approve(session, issue, **BY)
+    transitions.begin_sending(session, issue, **BY)
+    transitions.pause(session, issue, **BY)
     newsletter.other_languages = ["de"]
     session.flush()
     issue_pauses.resume(session, issue, actor="operator:2", now=NOON)
@@ -202,7 +203,7 @@ class Desk:
         self.looked = issues.content_hash(self.session, self.issue)
 
     def approve(self):
-        issues.approve(self.session, self.issue, sha=self.looked, **BY)
+        approvals.approve(self.session, self.issue, sha=self.looked, **BY)
         self.approved = self.looked
 
     def unschedule(self):
@@ -213,10 +214,10 @@ class Desk:
             assert issues.content_hash(self.session, self.issue) == self.approved == self.issue.approved_sha
 
     def pause(self):
-        issues.pause(self.session, self.issue, **BY)
+        transitions.pause(self.session, self.issue, **BY)
 
     def cancel(self):
-        issues.cancel(self.session, self.issue, **BY)
+        transitions.cancel(self.session, self.issue, **BY)
 
 
 STEPS = ("edit", "article_edited", "design", "look", "approve", "unschedule", "begin", "pause", "cancel")
@@ -241,4 +242,4 @@ def test_an_issue_is_never_sent_with_another_content_than_the_approved_one(sqlit
             session.flush()
             session.refresh(issue)
         if issue.status is IssueStatus.APPROVED:
-            issues.cancel(session, issue, **BY)  # or the next example would send it
+            transitions.cancel(session, issue, **BY)  # or the next example would send it

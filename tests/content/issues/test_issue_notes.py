@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from newsletter.content.digests import drafting
-from newsletter.content.issues import issue_notes, issues
+from newsletter.content.issues import approvals, issue_notes, issues
 from newsletter.content.issues.issue_notes import ArticleChange
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, an_entry, store
@@ -32,7 +32,7 @@ def test_notes_follow_an_issue_from_draft_to_approval(begin):
             ("About orchard", ArticleChange.LEFT, NOON + HOUR),
         ]
 
-        issues.approve(session, issue, actor="tests", now=NOON + HOUR)
+        approvals.approve(session, issue, actor="tests", now=NOON + HOUR)
         bus = an_entry("bus", title="All bus lines", published_at=NOON)
         store(session, feed, an_entry("train"), bus, now=NOON + 2 * HOUR)
         assert notes() == [

@@ -4,7 +4,7 @@ import pytest
 
 from newsletter import audit_log
 from newsletter.content.digests import drafting
-from newsletter.content.issues import headings, issue_texts, issues
+from newsletter.content.issues import approvals, headings, issue_texts, issues, transitions
 from newsletter.errors import Malformed, Refused
 from newsletter.languages.languages import ENGLISH
 from tests.clock import NOON
@@ -65,7 +65,7 @@ def test_an_issue_s_texts_change_with_its_hash_until_it_is_sent(desk):
     assert (issue.title, issue.has_generated_title) == ("About bus, and 1 more", True)
     with pytest.raises(Refused, match="like that already"):
         issue_texts.change(session, issue, heading="A week of rain", **BY)
-    issues.approve(session, issue, **BY)
-    issues.begin_sending(session, issue, **BY)
+    approvals.approve(session, issue, **BY)
+    transitions.begin_sending(session, issue, **BY)
     with pytest.raises(Refused, match="is sending; only a draft or an approved issue can be changed"):
         issue_texts.change(session, issue, heading="Sun", **BY)

@@ -8,9 +8,10 @@ from sqlalchemy import select
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
 from newsletter.content.digests import drafting
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues, transitions
 from newsletter.content.issues.editions import Image
-from newsletter.content.issues.issues import ALLOWED_FROM, Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.content.issues.transitions import ALLOWED_FROM
 from newsletter.errors import Refused
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, publish
@@ -58,7 +59,7 @@ def test_a_draft_takes_only_its_own_newsletter_s_articles(desk):
 def test_a_cancelled_issue_s_articles_can_be_drafted_again(desk):
     session, newsletter = desk
     first = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
-    issues.cancel(session, first, actor="tests", now=NOON)
+    transitions.cancel(session, first, actor="tests", now=NOON)
     assert first.status is IssueStatus.CANCELLED
     assert headlines(session, first) == ["About bus", "About bridge"], "the cancelled issue keeps its articles"
     assert headlines(session, drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)) == [
@@ -70,21 +71,21 @@ def test_a_cancelled_issue_s_articles_can_be_drafted_again(desk):
 def test_an_issue_goes_from_drafted_to_sent(desk):
     session, newsletter = desk
     issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
-    issues.approve(session, issue, actor="cli:ana", now=NOON)
+    approvals.approve(session, issue, actor="cli:ana", now=NOON)
     assert (issue.status, issue.number, issue.actor, issue.approved_at) == (IssueStatus.APPROVED, 1, "cli:ana", NOON)
-    issues.begin_sending(session, issue, actor="tests", now=NOON)
-    issues.pause(session, issue, actor="tests", now=NOON)
-    issues.begin_sending(session, issue, actor="tests", now=NOON)
-    issues.mark_sent(session, issue, actor="tests", now=LATER)
+    transitions.begin_sending(session, issue, actor="tests", now=NOON)
+    transitions.pause(session, issue, actor="tests", now=NOON)
+    transitions.begin_sending(session, issue, actor="tests", now=NOON)
+    transitions.mark_sent(session, issue, actor="tests", now=LATER)
     assert (issue.status, issue.sent_at) == (IssueStatus.SENT, LATER)
 
 
 CHANGES = {
-    IssueStatus.APPROVED: issues.approve,
-    IssueStatus.SENDING: issues.begin_sending,
-    IssueStatus.PAUSED: issues.pause,
-    IssueStatus.SENT: issues.mark_sent,
-    IssueStatus.CANCELLED: issues.cancel,
+    IssueStatus.APPROVED: approvals.approve,
+    IssueStatus.SENDING: transitions.begin_sending,
+    IssueStatus.PAUSED: transitions.pause,
+    IssueStatus.SENT: transitions.mark_sent,
+    IssueStatus.CANCELLED: transitions.cancel,
 }
 
 
@@ -108,19 +109,19 @@ def test_an_issue_makes_only_allowed_changes_of_status(desk, current):
 def test_an_issue_is_not_sent_before_its_time(desk):
     session, newsletter = desk
     issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)
-    issues.approve(session, issue, actor="tests", now=NOON)
+    approvals.approve(session, issue, actor="tests", now=NOON)
     with pytest.raises(Refused, match="cannot be sent earlier"):
-        issues.begin_sending(session, issue, actor="tests", now=NOON)
-    issues.begin_sending(session, issue, actor="tests", now=LATER)
+        transitions.begin_sending(session, issue, actor="tests", now=NOON)
+    transitions.begin_sending(session, issue, actor="tests", now=LATER)
 
 
 def test_numbers_are_assigned_on_approval_without_a_gap(desk):
     session, newsletter = desk
     drafts = [drafting.draft(session, newsletter, articles=1, actor="tests", now=NOON) for _ in range(3)]
     assert [issues.edition(session, draft).number for draft in drafts] == [1, 1, 1], "a draft shows the next number"
-    issues.cancel(session, drafts[1], actor="tests", now=NOON)
+    transitions.cancel(session, drafts[1], actor="tests", now=NOON)
     for draft in (drafts[2], drafts[0]):
-        issues.approve(session, draft, actor="tests", now=NOON)
+        approvals.approve(session, draft, actor="tests", now=NOON)
     assert [draft.number for draft in drafts] == [2, None, 1]
 
 
@@ -159,7 +160,7 @@ def test_the_content_hash_changes_with_everything_that_readers_see(desk):
     session, newsletter = desk
     issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     before = issues.content_hash(session, issue)
-    issues.approve(session, issue, actor="tests", now=NOON)
+    approvals.approve(session, issue, actor="tests", now=NOON)
     assert issue.approved_sha == before == issues.content_hash(session, issue)
     bus = session.scalars(select(Article).where(Article.title == "About bus")).one()
     for change in ({"title": "Another"}, {"summary": "Another"}, {"url": "https://e.example/"}, {"author": "Another"}):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, text, update
 
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import IssueStatus
 from newsletter.mail.delivery import delivery_counts
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
@@ -59,7 +59,7 @@ def test_an_issue_that_is_being_sent_is_counted_again_and_again(database, issue)
     assert counted(database, issue) == {"queued": 1, "sent": 2}
 
 
-@pytest.mark.parametrize("end", [issues.mark_sent, issues.cancel])
+@pytest.mark.parametrize("end", [transitions.mark_sent, transitions.cancel])
 def test_it_is_counted_once_more_when_nothing_is_open_and_then_no_more(database, issue, end):
     counter = DeliveryCounter()
     decide(database, 2, SENT)
@@ -77,7 +77,7 @@ def test_it_is_counted_once_more_when_nothing_is_open_and_then_no_more(database,
 def test_an_issue_that_ended_before_anybody_counted_is_found(database, issue):
     decide(database, 3, SENT)
     with database.writing() as session:
-        issues.mark_sent(session, session.merge(issue), actor="tests", now=NOON)
+        transitions.mark_sent(session, session.merge(issue), actor="tests", now=NOON)
     count(database, NOON + timedelta(days=400))
     assert counted(database, issue) == {"sent": 3}
 

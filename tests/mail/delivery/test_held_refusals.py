@@ -7,7 +7,7 @@ from itertools import repeat
 import pytest
 from sqlalchemy import select
 
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery import issue_pauses
@@ -102,7 +102,7 @@ def test_a_short_list_is_paused_like_a_long_one(service, readers, taken):
     assert not relay.begun, "no letter is tried again by itself"
     assert issue.status() is IssueStatus.PAUSED
     with service.site.database.reading() as session:
-        reason = issues.pause_reason(session, session.get_one(Issue, issue.id))
+        reason = transitions.pause_reason(session, session.get_one(Issue, issue.id))
     assert reason.startswith(f"Of the last {readers} letters {readers - taken} were refused for good")
     assert reason.endswith("550 5.7.26 This mail is unauthenticated")
     issue.resume()

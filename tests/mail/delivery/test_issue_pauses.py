@@ -10,7 +10,7 @@ from sqlalchemy import literal, select, text, update
 
 from newsletter import audit_log
 from newsletter.consent.subscribers import Subscriber
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import deliveries, issue_pauses, reply_windows
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
@@ -79,7 +79,7 @@ class Mailing:
     def status(self) -> tuple[IssueStatus, str | None]:
         with self.begin() as session:
             issue = session.get_one(Issue, self.issue)
-            return issue.status, issues.pause_reason(session, issue)
+            return issue.status, transitions.pause_reason(session, issue)
 
     @property
     def is_paused(self) -> bool:
@@ -200,7 +200,7 @@ def test_a_clock_set_back_after_a_resume_does_not_stop_the_counting(begin):
 def test_an_issue_that_a_person_paused_is_not_paused_again(begin):
     mailing = a_mailing(begin, 10)
     with begin() as session:
-        issues.pause(session, session.get_one(Issue, mailing.issue), actor="tests", now=NOON)
+        transitions.pause(session, session.get_one(Issue, mailing.issue), actor="tests", now=NOON)
     mailing.answer("g" * 10)
     assert mailing.status() == (IssueStatus.PAUSED, None)
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Check
@@ -201,7 +201,7 @@ def the_reader_is_erased(letter: LetterHistory) -> None:
 def the_issue_is_cancelled(letter: LetterHistory) -> None:
     with letter.write() as session:
         issue = session.get_one(Issue, session.get_one(Letter, letter.letter).issue_id)
-        issues.cancel(session, issue, actor="tests", now=letter.now)
+        transitions.cancel(session, issue, actor="tests", now=letter.now)
 
 
 def the_visitor_confirms_by_another_letter(letter: LetterHistory) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import audit_log
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import deliveries, issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery
@@ -40,7 +40,7 @@ class SupervisedIssue:
     def status(self) -> tuple[IssueStatus, str | None]:
         with self.begin() as session:
             issue = session.get_one(Issue, self.id)
-            return issue.status, issues.pause_reason(session, issue)
+            return issue.status, transitions.pause_reason(session, issue)
 
     def resume(self, *, now) -> None:
         with self.begin() as session:
@@ -98,7 +98,7 @@ def test_an_issue_that_was_just_resumed_is_not_paused_at_once(issue):
 
 def test_an_issue_that_a_person_paused_is_not_paused_again(issue):
     with issue.begin() as session:
-        issues.pause(session, session.get_one(Issue, issue.id), actor="tests", now=NOON)
+        transitions.pause(session, session.get_one(Issue, issue.id), actor="tests", now=NOON)
     issue.supervisor.handle_problem(WRONG, now=NOON)
     assert issue.status() == (IssueStatus.PAUSED, None)
 

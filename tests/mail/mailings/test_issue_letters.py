@@ -16,7 +16,7 @@ from newsletter import templating
 from newsletter.audit_log import AuditEntry
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
@@ -84,7 +84,7 @@ def test_an_issue_is_sent_once(begin):
         send(session, issue)
         assert issue.status is IssueStatus.SENDING
         with pytest.raises(Refused):
-            issues.begin_sending(session, issue, actor="tests", now=NOON)
+            transitions.begin_sending(session, issue, actor="tests", now=NOON)
     assert send_approved(begin) == 0
     with begin() as session:
         assert session.scalar(select(func.count()).select_from(Delivery)) == 1
@@ -192,7 +192,7 @@ def test_an_issue_that_was_corrected_and_resumed_is_sent(begin, broken):
     send_approved(begin)
     with begin() as session:
         session.execute(update(Newsletter).where(Newsletter.id == broken.newsletter_id).values(zone="UTC"))
-        issues.begin_sending(session, session.get_one(Issue, broken.id), actor="tests", now=NOON)
+        transitions.begin_sending(session, session.get_one(Issue, broken.id), actor="tests", now=NOON)
         assert issue_letters.finish(session, now=NOON) == [], "an issue without a letter is not sent"
     assert send_approved(begin) == 1
     with begin() as session:
@@ -207,7 +207,7 @@ def test_a_name_missing_in_a_template_pauses_the_issue_with_the_reason(begin):
     assert send_approved(begin, templates=lambda _: broken) == 0
     assert status(begin, issue) is IssueStatus.PAUSED
     with begin() as session:
-        assert issues.pause_reason(session, session.get_one(Issue, issue.id)) == (
+        assert transitions.pause_reason(session, session.get_one(Issue, issue.id)) == (
             "The letter cannot be laid out: 'headlines' is undefined"
         )
 
@@ -236,11 +236,11 @@ def test_sqlite_refuses_an_issue_to_more_than_twenty_thousand_readers(begin, dat
     assert send_approved(begin) == 0
     with begin() as session:
         assert session.get_one(Issue, issue.id).status is IssueStatus.PAUSED
-        reason = issues.pause_reason(session, session.get_one(Issue, issue.id))
+        reason = transitions.pause_reason(session, session.get_one(Issue, issue.id))
         assert "20,001 readers" in reason
         assert "NEWSLETTER_DATABASE_URL" in reason
         session.delete(session.scalars(select(Subscription).limit(1)).one())
-        issues.begin_sending(session, session.get_one(Issue, issue.id), actor="tests", now=NOON)
+        transitions.begin_sending(session, session.get_one(Issue, issue.id), actor="tests", now=NOON)
     assert send_approved(begin) == 1
 
 
@@ -279,7 +279,7 @@ def test_an_issue_without_readers_is_marked_sent_at_once(begin):
 def test_a_paused_issue_is_not_marked_sent(begin):
     with begin() as session:
         (delivery,) = owed(session, 1, status=DeliveryStatus.SENT)
-        issues.pause(session, _issue_of(session, delivery), actor="tests", now=NOON)
+        transitions.pause(session, _issue_of(session, delivery), actor="tests", now=NOON)
         assert issue_letters.finish(session, now=NOON) == []
 
 
@@ -355,7 +355,7 @@ def test_an_issue_too_long_for_gmail_is_paused_with_the_reason(begin):
     assert send_approved(begin) == 0
     assert status(begin, issue) is IssueStatus.PAUSED
     with begin() as session:
-        assert "90,000" in issues.pause_reason(session, session.get_one(Issue, issue.id))
+        assert "90,000" in transitions.pause_reason(session, session.get_one(Issue, issue.id))
         assert session.scalar(select(func.count()).select_from(Delivery)) == 0
 
 

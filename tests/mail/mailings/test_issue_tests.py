@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import templating
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
@@ -67,7 +67,7 @@ def test_a_test_is_the_readers_letter_with_a_mark_and_links_of_nobody(service, t
     owe(service, eva, number)
     service.run(Queue.URGENT)
     with service.site.database.writing() as session:
-        issues.approve(session, session.get_one(Issue, number), actor="tests", now=service.clock())
+        approvals.approve(session, session.get_one(Issue, number), actor="tests", now=service.clock())
     service.run()
     (test,), real = service.letters(to=EVA), service.letters(to="ana@example.org")[-1]
     assert_well_formed(next(file for file in (service.outbox / "new").glob("*") if file.read_bytes()).read_bytes())

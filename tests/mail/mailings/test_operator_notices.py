@@ -7,7 +7,7 @@ import pytest
 
 from newsletter import audit_log
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.letters.letterheads import ServiceLetterhead
@@ -117,7 +117,7 @@ def test_an_issue_that_a_person_paused_is_no_news(service):
     enlist(service, "paul", Role.PUBLISHER)
     with service.site.database.writing() as session:
         issue = an_issue(session, newsletter_of(session))
-        issues.pause(session, issue, actor="operator:7", now=NOON)
+        transitions.pause(session, issue, actor="operator:7", now=NOON)
     assert told(service) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from newsletter import newsletters, registered_sites
 from newsletter.content.feeds import feeds
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.operators import operators
 from newsletter.operators.roles import Role
 from tests.builders import an_issue
@@ -30,7 +30,9 @@ def busy(service):
         eve = operators.add(session, "eve@press.example", role=Role.PUBLISHER, actor="cli:root", **by)
         operators.add(session, "ana@press.example", role=Role.ADMIN, actor="cli:root", **by)
         eve.name = "Eve"
-        issues.pause(session, an_issue(session, morning, titles=("A bridge opens",)), actor=f"operator:{eve.id}", **by)
+        transitions.pause(
+            session, an_issue(session, morning, titles=("A bridge opens",)), actor=f"operator:{eve.id}", **by
+        )
         gone = operators.add(session, "bob@press.example", role=Role.EDITOR, actor=f"operator:{eve.id}", **by)
         feed = a_feed(session, evening)
         feeds.make_due(session, feed_ids=[feed.id], actor=f"operator:{gone.id}", **by)

@@ -8,7 +8,7 @@ from newsletter import newsletters
 from newsletter.consent.day_counts import ALL, DayCounts
 from newsletter.content.digests import digests
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import IssueStatus
 from newsletter.mail.delivery.delivery_counts import DeliveryProgress
 from newsletter.mail.pace.notices import Notice
@@ -41,8 +41,10 @@ def a_living_desk(service) -> dict[str, int]:
         }
         found["sent"].sent_at = NOON - timedelta(days=1)
         expired = an_issue(session, morning, status=IssueStatus.DRAFTED, titles=("Forgotten news",))
-        issues.expire(session, expired, reason="nobody approved it", actor="scheduler", now=NOON)
-        issues.pause(session, found["paused"], actor="worker", now=NOON, reason="Most often: 550 5.7.1 rejected <b>")
+        transitions.expire(session, expired, reason="nobody approved it", actor="scheduler", now=NOON)
+        transitions.pause(
+            session, found["paused"], actor="worker", now=NOON, reason="Most often: 550 5.7.1 rejected <b>"
+        )
         for name, counts in (("leaving", {"sent": 60, "failed": 1, "queued": 39}), ("sent", {"sent": 1234})):
             letter, _ = a_letter(session, morning, issue=found[name], audience=100)
             session.add(DeliveryProgress(letter_id=letter.id, counts=counts, counted_at=NOON))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
+from newsletter.consent.evidence_terms import EvidenceField
 from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LetterKeys, LetterLimits
 from newsletter.keys import Keyring
@@ -62,7 +63,7 @@ class Answering:
             else:
                 slow.append(signup)
         if owed:
-            chosen.write(session)
+            chosen.write()
             self._write(session, owed, known, drawing.new, newsletters, now=now)
         writing.set_states(session, owed, slow, quiet, now=now)
 
@@ -90,7 +91,9 @@ class Answering:
         writing.record_requests(session, owed, ids, stored, new=new, now=now)
 
     def _candidate(self, signup: Row[Any]) -> LetterKeys:
-        return pressure.letter_keys(self.keyring, ip=signup.evidence.get("ip"), address_key=signup.address_key)
+        return pressure.letter_keys(
+            self.keyring, ip=signup.evidence.get(EvidenceField.IP), address_key=signup.address_key
+        )
 
 
 def _use_indexes(session: Session) -> None:

@@ -64,7 +64,7 @@ class Lanes:
             self._is_under_attack = slow_lane.is_under_attack(self._session)
         return self._is_under_attack
 
-    def write(self, session: Session) -> None:
+    def write(self) -> None:
         """Store the counts of letters, and which proofs are used up."""
-        self._room.write(session)
-        used_solutions.use(session, self._now_used)
+        self._room.write(self._session)
+        used_solutions.use(self._session, self._now_used)

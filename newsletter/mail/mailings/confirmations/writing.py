@@ -147,7 +147,7 @@ def record_requests(
 def _entries(owed: OwedLetter, text: Text, now: datetime) -> list[Entry]:
     """Return the entries. The letter's hash and field values suffice to make its text again."""
     signup = owed.signup
-    trace = Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent"))
+    trace = Trace(signup.evidence.get(EvidenceField.IP), signup.evidence.get(EvidenceField.USER_AGENT))
     times = words.confirmation_times(signup.received_at, now, text.zone, language=text.language)
     evidence = {
         **evidence_terms.stored({name: value for name, value in signup.evidence.items() if name not in TRACED}),

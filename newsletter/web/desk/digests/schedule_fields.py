@@ -40,9 +40,9 @@ class ScheduleFields:
         return cls._showing(plain_schedules.read(cron), zone, cron)
 
     @classmethod
-    def default(cls, zone: str = "") -> Self:
+    def default(cls) -> Self:
         """Return the fields of a form for a new schedule: Monday to Friday at 07:00."""
-        return cls._showing(DEFAULT, zone, DEFAULT.as_cron())
+        return cls._showing(DEFAULT, "", DEFAULT.as_cron())
 
     @classmethod
     def _showing(cls, schedule: PlainSchedule, zone: str, cron: str) -> Self:

@@ -30,7 +30,7 @@ def named(session: Session, desk: Desk, look_id: str) -> tuple[RequestedLook, Ne
 
 
 def shown(look: RequestedLook, desk: Desk) -> dict[str, Any]:
-    """Return the context of templates/desk/feeds/_look.html."""
+    """Return the context of templates/desk/feeds/look.html."""
     now = desk.site.now()
     came = looking.seen(look)
     return {

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.errors import NotFound
+from newsletter.origins import DEFAULT_PORTS
 from newsletter.settings import Settings
 from newsletter.web.desk.frame import failures
 from newsletter.web.desk.frame.desk import Desk
 
 # What the pages of the desk load, and what watches the service.
 SHARED = ("/static/", "/pictures/", "/brand/", "/favicon.ico", "/health", "/metrics")
-DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class DeskHost:

@@ -3,8 +3,9 @@
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import select
 
-from newsletter.content.issues import issues
-from newsletter.content.issues.issues import ALLOWED_FROM, Issue, IssueStatus
+from newsletter.content.issues import transitions
+from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.content.issues.transitions import ALLOWED_FROM
 from newsletter.mail.delivery import delivery_counts
 from newsletter.mail.letters.letters import Letter
 from newsletter.newsletters import Newsletter
@@ -36,4 +37,4 @@ def cancelling_page(issue_id: int, desk: CurrentDesk, session: ReadingSession) -
 @router.action("/issues/{issue_id}/cancel", Role.PUBLISHER)
 def cancel(issue_id: int, desk: CurrentDesk) -> Response:
     """Cancel the issue."""
-    return decisions.decide(desk, issue_id, issues.cancel, "cancelled", done_in=(IssueStatus.CANCELLED,))
+    return decisions.decide(desk, issue_id, transitions.cancel, "cancelled", done_in=(IssueStatus.CANCELLED,))

@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from newsletter import local_times
-from newsletter.content.issues import approvals, editions, issues
-from newsletter.content.issues.issues import ContentChanged, Issue, IssueStatus
+from newsletter.content.issues import approvals, editions, issues, transitions
+from newsletter.content.issues.approvals import ContentChanged
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.errors import Malformed, Refused
 from newsletter.mail.delivery import issue_pauses
 from newsletter.newsletters import Newsletter
@@ -38,7 +39,7 @@ def approve(issue_id: int, desk: CurrentDesk, form: PostedForm) -> Response:
     sha = forms.text(form, "sha")
     if answer := unfit(desk, issue_id):
         return answer
-    return decide(desk, issue_id, issues.approve, "approved", done_in=APPROVED, sha=sha)
+    return decide(desk, issue_id, approvals.approve, "approved", done_in=APPROVED, sha=sha)
 
 
 @router.action("/issues/{issue_id}/schedule", Role.PUBLISHER)
@@ -73,7 +74,7 @@ def unschedule(issue_id: int, desk: CurrentDesk) -> Response:
 @router.action("/issues/{issue_id}/pause", Role.PUBLISHER)
 def pause(issue_id: int, desk: CurrentDesk) -> Response:
     """Pause an issue that is leaving."""
-    return decide(desk, issue_id, issues.pause, "paused", done_in=(IssueStatus.PAUSED,))
+    return decide(desk, issue_id, transitions.pause, "paused", done_in=(IssueStatus.PAUSED,))
 
 
 @router.action("/issues/{issue_id}/resume", Role.PUBLISHER)

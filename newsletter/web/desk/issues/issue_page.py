@@ -10,7 +10,7 @@ from newsletter import audit_log
 from newsletter.consent.day_counts import DayCounts
 from newsletter.content.digests import expiry
 from newsletter.content.digests.digests import Digest
-from newsletter.content.issues import editions, issue_notes, issues
+from newsletter.content.issues import editions, issue_notes, issues, transitions
 from newsletter.content.issues.editions import Edition
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.languages.languages import english_name, own_name
@@ -91,7 +91,7 @@ def render(
         letter=letter,
         table=delivery_table.of(delivery_counts.of_issues(session, [issue.id]).get(issue.id), letter),
         relays=notices.current(session, now=site.now()) if is_sending and operator.may(Role.VIEWER) else [],
-        reason=issues.pause_reason(session, issue) or issues.cancellation_reason(session, issue),
+        reason=transitions.pause_reason(session, issue) or transitions.cancellation_reason(session, issue),
         notes=issue_notes.of_issue(session, issue),
         history=changes.of(session, newsletter, f"issue:{issue.id}", limit=30),
         may_edit=operator.may(Role.EDITOR, newsletter.id),

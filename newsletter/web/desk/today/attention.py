@@ -10,7 +10,7 @@ from newsletter.audit_log import AuditEntry
 from newsletter.consent.limits import slow_lane
 from newsletter.consent.wordings import Wording
 from newsletter.content.feeds.feeds import ACTIVE, Feed
-from newsletter.content.issues.issues import EXPIRED
+from newsletter.content.issues.transitions import EXPIRED
 from newsletter.doctor import queue_age
 from newsletter.languages.languages import english_name
 from newsletter.mail.pace import notices

@@ -41,7 +41,8 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
     """List every newsletter with its newest issue."""
     every = newsletters.every(session)
     languages = negotiation.offered_in_any(every)
-    tag = negotiation.language_of(request, languages)
+    shown = negotiation.choices(request, f"{site.root}/archive", languages)
+    tag = shown["tag"]
     rows = [
         {"slug": each.slug, "name": each.name, "language": each.language, "latest": issue and _row(site, issue, each)}
         for each in every
@@ -50,10 +51,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
     address = f"{site.settings.base_url}/archive"
     return site.page(
         "archive",
-        tag=tag,
-        negotiated=len(languages) > 1,
-        languages=negotiation.links(f"{site.root}/archive", languages, tag),
-        query=negotiation.kept(request, tag),
+        **shown,
         among=every,
         newsletters=rows,
         page_description=describe(
@@ -164,15 +162,13 @@ def _page(
 ) -> HTMLResponse:
     """Render a page about a newsletter in the visitor's language, with what other sites learn about it."""
     languages = newsletter.languages
-    tag = negotiation.language_of(request, languages)
+    shown = negotiation.choices(request, site.root + path, languages)
+    tag = shown["tag"]
     thank_you_pages.allow(request, [newsletter])
     return site.page(
         name,
-        tag=tag,
-        negotiated=len(languages) > 1,
-        languages=negotiation.links(site.root + path, languages, tag),
+        **shown,
         newsletter=newsletter,
-        query=negotiation.kept(request, tag),
         hosted_form=hosted_form(site, newsletter, tag),
         page_description=describe(
             site.settings.base_url + path,

@@ -15,13 +15,5 @@ router = APIRouter()
 def saved(request: Request, site: CurrentSite) -> HTMLResponse:
     """Show the page, which its script fills from the browser's storage."""
     every = list(site.offered.get().newsletters.values())
-    languages = negotiation.offered_in_any(every)
-    tag = negotiation.language_of(request, languages)
-    return site.page(
-        "saved",
-        tag=tag,
-        negotiated=len(languages) > 1,
-        languages=negotiation.links(f"{site.root}/saved", languages, tag),
-        query=negotiation.kept(request, tag),
-        newsletter=every[0] if len(every) == 1 else None,
-    )
+    shown = negotiation.choices(request, f"{site.root}/saved", negotiation.offered_in_any(every))
+    return site.page("saved", **shown, newsletter=every[0] if len(every) == 1 else None)

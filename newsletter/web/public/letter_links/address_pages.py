@@ -15,7 +15,7 @@ from newsletter.addresses import Address
 from newsletter.consent import address_changes, subscribers
 from newsletter.consent.address_changes import AddressChange, AddressChangeState
 from newsletter.consent.limits import inboxes
-from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.signups import LINK_HOURS
 from newsletter.consent.subscribers import Subscriber
 from newsletter.errors import LinkExpired, Malformed
 from newsletter.languages.translatable import Translatable
@@ -31,8 +31,6 @@ from newsletter.web.public.letter_links.fresh_links import FreshReader
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()
-
-LINK_HOURS = round(LINK_LIFETIME.total_seconds() / 3600)
 
 
 @router.get("/preferences/{token}/address")

@@ -30,16 +30,12 @@ class FreshReader(NamedTuple):
         """The time zone of what they read."""
         return self.subscriber.zone or self.newsletter.zone
 
-    def path(self, site: Site, page: str = "") -> str:
-        """Return the path of their page of all newsletters, or of a page below it."""
-        return f"{site.root}/preferences/{self.token}{page}"
-
     def shown(self, site: Site) -> dict[str, Any]:
         """Return the arguments of `Site.page` that all of their pages share."""
         return {
             "tag": self.language.tag,
             "newsletter": self.newsletter,
-            "preferences": self.path(site),
+            "preferences": f"{site.root}/preferences/{self.token}",
             "until": templating.local(fresh_until(self.minute), self.zone),
         }
 

@@ -13,7 +13,7 @@ from newsletter.consent import subscribers
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable
-from newsletter.links import FRESH_LIFETIME
+from newsletter.links import FRESH_HOURS
 from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
@@ -46,8 +46,9 @@ def ask(form: RequestForm, site: CurrentSite, wanted: WantedLanguages, later: Ba
     except Malformed as error:
         return _ask_page(site, wanted, entered=shown_again(form, "email"), error=error.told, status=422)
     later.add_task(_owe_link, site, address.key)
-    hours = round(FRESH_LIFETIME.total_seconds() / 3600)
-    return site.page("link_mailed", **_look(site, wanted), address=address.written, hours=hours, asks_for_data=True)
+    return site.page(
+        "link_mailed", **_look(site, wanted), address=address.written, hours=FRESH_HOURS, asks_for_data=True
+    )
 
 
 def _owe_link(site: Site, address_key: str) -> None:

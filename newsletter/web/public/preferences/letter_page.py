@@ -15,7 +15,7 @@ from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.ledger import Trace
 from newsletter.consent.reader_choices import PAUSE_WEEKS
 from newsletter.consent.subscribers import Standing, Subscriber
-from newsletter.links import FRESH_LIFETIME
+from newsletter.links import FRESH_HOURS
 from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue
 from newsletter.web import negotiation
@@ -108,7 +108,7 @@ def mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
         **_language(site, link, about),
         newsletter=about if link.newsletter else None,
         address=addresses.mask(about.address),
-        hours=int(FRESH_LIFETIME.total_seconds()) // 3600,
+        hours=FRESH_HOURS,
         asks_for_data=False,
     )
 

@@ -9,7 +9,7 @@ from newsletter import audit_log, newsletters
 from newsletter.consent.day_counts import DayCounts
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.issues import issues
+from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.delivery_counts import DeliveryProgress
 from newsletter.operators.roles import Role
@@ -211,7 +211,7 @@ def test_the_page_tells_in_the_relay_s_words_why_a_worker_paused_the_issue(servi
     with service.site.database.writing() as session:
         issue = an_issue(session, newsletters.named(session, "morning"))
         reason = "Of the last 50 letters 12 were refused for good. Most often: 550 5.7.1 <spam>"
-        issues.pause(session, issue, actor=audit_log.WORKER, now=NOON, reason=reason)
+        transitions.pause(session, issue, actor=audit_log.WORKER, now=NOON, reason=reason)
         number = issue.id
     assert "<code>550 5.7.1 &lt;spam&gt;</code>" in publisher.get(f"/issues/{number}").text
 

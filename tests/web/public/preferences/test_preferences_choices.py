@@ -212,9 +212,9 @@ def test_with_a_wrong_name_nothing_is_saved_and_nothing_entered_is_lost(service)
     assert (details(service), list(pauses(service))) == (("Ana", None), ["morning"])
 
 
-def further_form(service: WholeService, link: str, slug: str = "weekend") -> tuple[str, dict[str, str]]:
+def further_form(service: WholeService, link: str) -> tuple[str, dict[str, str]]:
     """Return where the form of a further newsletter is posted, and its fields as shown, with consent."""
-    form = LexborHTMLParser(service.browser.get(f"{link}/more/{slug}").text).css_first("form")
+    form = LexborHTMLParser(service.browser.get(f"{link}/more/weekend").text).css_first("form")
     fields = form.css("input:not([type=checkbox])")
     shown = {str(field.attributes["name"]): field.attributes.get("value") or "" for field in fields}
     return str(form.attributes["action"]), shown | {"consent": "true"}
