@@ -44,7 +44,7 @@ def test_letters_of_a_stopped_worker_are_reclaimed_after_the_lease_although_no_q
     eventually(lambda: status(service) is DeliveryStatus.QUEUED)
     lease_check.close()
     assert monotonic.now - begun <= LEASE_DURATION + 2 * HEARTBEAT_INTERVAL
-    assert not any(thread.name == "lease_check" for thread in threading.enumerate())
+    eventually(lambda: not any(thread.name == "lease_check" for thread in threading.enumerate()))
 
 
 def test_if_all_workers_see_a_lease_expire_one_reclaims_its_letters(service, caplog):
