@@ -31,11 +31,10 @@ def test_letters_of_a_stopped_worker_are_reclaimed_after_the_lease_although_no_q
     add_a_letter_of_a_stopped_worker(service)
     monotonic = FakeMonotonic()
     worker = replace(service.context, lease_monitor=LeaseMonitor(monotonic))
-    begun, checks = monotonic.now, threading.Semaphore(0)
+    begun = monotonic.now
 
     def check() -> None:
         jobs.attempt(jobs.reclaim_expired_leases, worker)
-        checks.release()
         if status(service) is DeliveryStatus.CLAIMED:
             monotonic.now += HEARTBEAT_INTERVAL
 
