@@ -77,7 +77,7 @@ def _environment(spoken: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (accents, control, direction, local, one_line, uri, without_scheme):
+    for function in (accents, as_address, control, direction, local, one_line, uri, without_scheme):
         made.filters[function.__name__] = function
     for name in ("day", "exactly", "listed", "number", "offset", "text", "when"):
         made.filters[name] = getattr(spoken, name)
@@ -144,6 +144,12 @@ CONTROLS: dict[str, Callable[[str], object]] = {
     "datetime-local": datetime.fromisoformat,
     "color": _brand,
 }
+
+
+def as_address(text: str) -> Markup:
+    """Return an e-mail address as HTML, left to right; where it does not fit, a line ends after its @ or a dot."""
+    parts = re.split(r"(?<=[@.])(?=.)", text)
+    return Markup('<bdi dir="ltr">{}</bdi>').format(Markup("<wbr>").join(parts))
 
 
 def without_scheme(url: str) -> str:

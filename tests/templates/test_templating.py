@@ -72,6 +72,18 @@ def test_a_url_is_shown_without_its_scheme():
     assert templating.without_scheme("https://letters.example/n/morning/") == "letters.example/n/morning"
 
 
+@pytest.mark.parametrize(
+    ("address", "html"),
+    [
+        ("ana.b@mail.example", '<bdi dir="ltr">ana.<wbr>b@<wbr>mail.<wbr>example</bdi>'),
+        ("<b>@example.", '<bdi dir="ltr">&lt;b&gt;@<wbr>example.</bdi>'),
+        ("", '<bdi dir="ltr"></bdi>'),
+    ],
+)
+def test_a_line_may_end_after_the_at_sign_and_the_dots_of_an_address(address, html):
+    assert templating.as_address(address) == html
+
+
 @pytest.mark.parametrize(("language", "way"), [("en", "ltr"), ("de-AT", "ltr"), ("he", "rtl"), ("AR-EG", "rtl")])
 def test_a_language_has_a_direction(language, way):
     assert templating.direction(language) == way

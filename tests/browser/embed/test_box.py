@@ -197,6 +197,29 @@ def test_a_page_written_from_right_to_left_gets_a_box_in_its_language(publisher:
     assert heading["x"] < tick["x"]
 
 
+# Whether the box of an element, as wide as its text, meets the one of the button that closes.
+COVERED = """heading => {
+    const close = heading.getRootNode().querySelector(".close").getBoundingClientRect();
+    const words = document.createRange();
+    words.selectNodeContents(heading);
+    return [...words.getClientRects()].some(line => line.left < close.right && close.left < line.right
+        && line.top < close.bottom && close.top < line.bottom);
+}"""
+
+
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+def test_the_button_that_closes_never_covers_a_title_of_either_direction(publisher: Publisher, direction: str):
+    bar = BOX.replace("newsletter=", 'look="bar" newsletter=')
+    html = f'lang="{"ar" if direction == "rtl" else "en"}" dir="{direction}"'
+    shown = publisher.open(bar, head=publisher.script, html=html, viewport={"width": 320, "height": 700})
+    shown.box().locator(".strip button").first.click()
+    heading = shown.box().get_by_role("heading")
+    expect(heading).to_be_visible()
+    for title in ("Letters of a morning that is long", "رسالة صباح طويل من المدينة القديمة"):
+        heading.evaluate("(each, title) => { each.textContent = title; each.parentNode.dir = 'auto'; }", title)
+        assert not heading.evaluate(COVERED)
+
+
 def test_a_dialog_opens_and_closes_by_keyboard_and_gives_the_focus_back(publisher: Publisher):
     box = BOX.replace(" newsletter=", " look=dialog opener=#join newsletter=")
     body = f"<button id=join>Letters</button>{box}"

@@ -152,7 +152,7 @@ def test_the_link_of_a_letter_is_renewed_by_one_press_while_its_address_is_store
     assert 'name="again"' in site.browser.get(link).text
     answers = [site.browser.post(link, data={"again": "yes"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
-    assert "a•••@e•••e.org" in answers[0].text
+    assert LexborHTMLParser(answers[0].text).css_first(".kicker").text() == "a•••@e•••e.org"
     assert written_to(site) == ["ana@example.org"] * 2
     newest = site.link(site.letters()[-1], "confirm")
     assert site.browser.post(newest, data={"confirm": "yes"}).status_code == 200

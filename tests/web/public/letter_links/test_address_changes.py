@@ -32,6 +32,7 @@ from tests.changing_address import (
     subscriber_id,
 )
 from tests.waiting import eventually
+from tests.web.public.answers import without
 from tests.whole_service import WholeService
 
 ON_SQLITE = pytest.mark.parametrize("service", ["sqlite"], indirect=True)  # the SQL is that of the tests without it
@@ -121,7 +122,7 @@ def test_a_link_ends_after_72_hours_or_when_another_change_is_asked_for(service)
 def test_the_answer_is_the_same_for_an_address_that_gets_letters_and_a_double_click_owes_one_letter(service):
     service.reader(NEW, "evening")
     known, unknown = ask(service), ask(service, "new@new.example")
-    assert known.text.replace(NEW, "x") == unknown.text.replace("new@new.example", "x")
+    assert without(NEW, known) == without("new@new.example", unknown)
     ask(service, "new@new.example")
     assert len(service.letters(to="new@new.example")) == 1
 
@@ -214,7 +215,7 @@ def test_a_fresh_link_in_the_former_inbox_ends_with_the_change_and_mails_the_nex
     for path in (link_before, f"{link_before}/address", link_before.replace("/preferences/", "/my-data/")):
         answer = service.browser.get(path)
         assert answer.status_code == 410
-        assert NEW not in answer.text
+        assert without(NEW, answer) == answer.text
     assert service.browser.post(link_before, data={"all": "yes", "save": "yes"}).status_code == 410
     count = len(service.letters(to=OLD))
     service.browser.post(link_before, data={"link": "yes"})

@@ -14,6 +14,7 @@ from newsletter.queues.wakeups import Queue
 from tests.changing_address import NEW, OLD, ask, fresh
 from tests.statements import executed
 from tests.waiting import eventually
+from tests.web.public.answers import without
 from tests.whole_service import WholeService
 
 NEVER, KNOWN, UNKNOWN = "never@new.example", "known@new.example", "other@new.example"
@@ -35,7 +36,7 @@ def test_the_answer_takes_the_same_work_for_every_inbox_and_a_worker_decides_abo
     for address in (NEVER, KNOWN, UNKNOWN):
         with executed(service.site.database) as statements:
             answer = service.browser.post(fresh_link, data={"email": address})
-        answers.append((answer.status_code, answer.text.replace(address, "x"), tuple(statements)))
+        answers.append((answer.status_code, without(address, answer), tuple(statements)))
         with service.site.database.reading() as session:
             about = select(func.count()).select_from(Letter).where(Letter.address_change_id.is_not(None))
             assert session.scalar(about) == 0

@@ -12,6 +12,7 @@ from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
 from newsletter.privacy import consent_history
 from newsletter.queues.wakeups import Queue
 from newsletter.web.public.letter_links import evidence_labels
+from tests.web.public.answers import without
 from tests.whole_service import WholeService
 
 ANA, BROWSER = "ana@example.org", "Journey/7.0"
@@ -132,7 +133,7 @@ def test_what_somebody_entered_is_shown_as_text(service):
 def test_asking_by_address_answers_the_same_for_everybody_and_writes_to_those_who_are_stored(service):
     answers = [service.browser.post("/my-data", data={"email": each}) for each in (ANA, "eve@example.org")]
     assert [each.status_code for each in answers] == [200, 200]
-    assert answers[0].text.replace(ANA, "x") == answers[1].text.replace("eve@example.org", "x")
+    assert without(ANA, answers[0]) == without("eve@example.org", answers[1])
     service.run(Queue.URGENT)
     assert service.letters(to="eve@example.org") == []
     assert service.link(service.letters(to=ANA)[-1], "preferences")
@@ -160,5 +161,5 @@ def test_a_link_that_has_run_out_leads_to_the_page_that_mails_a_new_one(service)
     token = service.site.links.token(Purpose.FRESH_PREFERENCES, number, minute_of(service.clock() - FRESH_LIFETIME))
     answer = service.browser.get(f"/my-data/{token}")
     assert answer.status_code == 410
-    assert ANA not in answer.text
+    assert without(ANA, answer) == answer.text
     assert service.browser.get(f"{answer.url.path}nonsense").status_code >= 400

@@ -21,6 +21,7 @@ from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.queues.wakeups import Queue
 from tests.builders import a_reader, an_issue
+from tests.web.public.answers import without
 from tests.whole_service import WholeService, whole_service
 
 ANA = "ana@example.org"
@@ -227,7 +228,7 @@ def test_a_further_newsletter_is_asked_for_with_the_published_words_and_confirme
     assert form["email"] == addresses.mask(ANA)
     answers = [service.browser.post(action, data=form) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
-    assert ANA not in answers[0].text
+    assert without(ANA, answers[0]) == answers[0].text
     with service.site.database.reading() as session:
         signup = session.scalars(select(Signup)).first()
         assert (signup.address, signup.evidence["form_kind"]) == (ANA, "hosted: on our own page")
@@ -255,7 +256,7 @@ def test_a_wrong_form_for_a_further_newsletter_stores_nothing_and_never_shows_th
     ):
         answer = service.browser.post(action, data=form | wrong)
         assert answer.status_code == 422, wrong
-        assert ANA not in answer.text
+        assert without(ANA, answer) == answer.text
         assert LexborHTMLParser(answer.text).css("[role=alert] p"), wrong
     assert service.browser.post(f"{link}/more/nothing", data=form).status_code == 404
     assert service.browser.get(f"{link}/more/nothing").status_code == 404
