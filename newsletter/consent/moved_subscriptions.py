@@ -65,9 +65,8 @@ def holder(subscriber_id: int, newsletter_id: int | None) -> ColumnElement[int]:
 
 
 def lock_holder(session: Session, subscriber_id: int, newsletter_id: int | None) -> Subscriber | None:
-    """Return the `holder` and lock the row until the transaction ends; None if nothing is stored about them."""
-    while True:
-        reader = subscribers.lock_one(session, Subscriber.id == holder(subscriber_id, newsletter_id))
-        # A move may have been stored while this waited for the row; it needs that row, so no other can be stored now.
-        if reader is None or session.scalar(select(holder(subscriber_id, newsletter_id))) == reader.id:
-            return reader
+    """Return the `holder` and lock the row until the transaction ends; None if nothing is stored about them.
+
+    If a move was stored while this waited for the row, it is the former subscriber, who has left.
+    """
+    return subscribers.lock_one(session, Subscriber.id == holder(subscriber_id, newsletter_id))

@@ -1,13 +1,18 @@
 """The unsubscribe page, and the POST by which a mail program unsubscribes at once (RFC 8058)."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
 from fastapi import APIRouter, BackgroundTasks
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import decisions, moved_subscriptions
+from newsletter.consent import decisions, moved_subscriptions, subscribers
 from newsletter.consent.evidence_terms import EvidenceTerm
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.ledger import Trace
+from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.links import Purpose
 from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import is_checked
@@ -17,6 +22,19 @@ from newsletter.web.public.letter_links import left_page
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()
+
+
+class Leaving(NamedTuple):
+    """What a press ends, and how it came; the arguments of `decisions.withdraw`."""
+
+    newsletters: Sequence[int] | None
+    how: EvidenceTerm
+    trace: Trace
+    now: datetime
+
+
+def _leave(session: Session, reader: Subscriber | None, leaving: Leaving) -> list[int]:
+    return decisions.withdraw(session, reader, **leaving._asdict()) if reader else []
 
 
 @router.get("/u/{token}")
@@ -53,14 +71,18 @@ def unsubscribe(
             afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
             return left_page.ask_again(site, session, about, form, trace)
         return _button_page(site, session, subscriber_id, newsletter_id, status=422)
-    if reader := moved_subscriptions.lock_holder(session, subscriber_id, newsletter_id):
-        how = EvidenceTerm.ONE_CLICK if one_click else EvidenceTerm.BUTTON_BEHIND_LINK
-        ended = None if everything else [newsletter_id]
-        decisions.withdraw(session, reader, newsletters=ended, how=how, trace=trace, now=site.now())
-    if one_click:
-        return PlainTextResponse("You are unsubscribed.\n")
+    how = EvidenceTerm.ONE_CLICK if one_click else EvidenceTerm.BUTTON_BEHIND_LINK
+    leaving = Leaving(newsletters=None if everything else [newsletter_id], how=how, trace=trace, now=site.now())
+    reader = moved_subscriptions.lock_holder(session, subscriber_id, newsletter_id)
+    stopped = _leave(session, reader, leaving)
+    done = PlainTextResponse("You are unsubscribed.\n") if one_click else None
+    if done and stopped:
+        return done
     about = left_page.read(session, subscriber_id, newsletter_id)
-    return left_page.show(site, session, about, everything=everything)
+    if reader and about.subscriber_id not in (None, reader.id):  # a move was stored while this waited for the row
+        _leave(session, subscribers.lock_by_id(session, about.subscriber_id), leaving)
+        about = left_page.read(session, subscriber_id, newsletter_id)
+    return done or left_page.show(site, session, about, everything=everything)
 
 
 def _button_page(

@@ -46,7 +46,8 @@ def _change(site: Site, session: Session, link: PreferencesLink, form: FormData,
     if link.is_fresh:
         subscriber = subscribers.lock_by_id(session, link.subscriber)
     else:
-        subscriber = moved_subscriptions.lock_holder(session, link.subscriber, link.newsletter)
+        for _ in range(2):  # once more, because a move may have been stored while the first waited for the row
+            subscriber = moved_subscriptions.lock_holder(session, link.subscriber, link.newsletter)
     if subscriber is None or subscriber.address is None:
         raise LinkExpired(newsletter_id=link.newsletter)
     if link.is_fresh:
