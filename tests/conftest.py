@@ -48,7 +48,7 @@ MARKS = {
 NO_PARAMETERS = SimpleNamespace(params={})
 DATABASES = ("sqlite", "postgresql")
 # Here a test arranges much for what it asks of functions whose own tests run on both databases each time.
-ON_ONE_DATABASE = ("tests/doctor/", "tests/privacy/", "tests/web/public/", "tests/workers/")
+ON_ONE_DATABASE = ("tests/doctor/", "tests/journeys/", "tests/privacy/", "tests/web/", "tests/workers/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

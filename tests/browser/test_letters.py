@@ -11,7 +11,7 @@ from tests.templates.letter_contexts import LETTERS
 WIDTHS = (320, PHONE, 1280)
 
 
-@pytest.mark.parametrize(("tag", "scheme"), [("en", "light"), ("ar", "dark")])
+@pytest.mark.parametrize(("tag", "scheme"), [("en", "light"), pytest.param("ar", "dark", marks=pytest.mark.slow)])
 def test_every_letter_is_accessible_and_fits(chromium: Browser, tag: str, scheme: Scheme):
     tab, found = Tab(chromium, "", tag), []
     tab.block_requests()

@@ -84,7 +84,11 @@ def test_the_version_needs_no_settings_and_no_subcommand():
 
 @pytest.mark.parametrize(
     ("subcommand", "slow_modules"),
-    [("newsletters", []), ("pages", []), ("operators", []), ("doctor", []), ("issues", ["newsletter.cli.issues"])],
+    [
+        ("newsletters", []),
+        ("issues", ["newsletter.cli.issues"]),
+        *(pytest.param(name, [], marks=pytest.mark.slow) for name in ("pages", "operators", "doctor")),
+    ],
 )
 def test_a_subcommand_imports_itself_and_every_table(subcommand, slow_modules):
     """A check that walks the tables would miss those that were not imported."""

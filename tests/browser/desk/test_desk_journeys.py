@@ -69,6 +69,7 @@ def test_first_start_to_an_issue_that_was_sent_in_few_fields_and_clicks(chromium
         assert "1" in person.page.locator("main").inner_text()
 
 
+@pytest.mark.slow
 def test_first_start_to_an_approved_issue_without_scripts(chromium: Browser, desk: OpenDesk):
     with hand(chromium, desk, scripts=False) as person:
         accept_invitation(person, desk)
