@@ -3,12 +3,10 @@
 import pytest
 from playwright.sync_api import Browser
 
-from newsletter import newsletters
 from tests.browser.embed.conftest import Publisher
 from tests.browser.embed.host_pages import SETTINGS, Visit, visit
-from tests.browser.embed.test_host_pages import problems_until_signed_up
+from tests.browser.embed.ways import go_the_whole_way, go_to_the_sign_up
 from tests.browser.firefox import DARK, REDUCED_MOTION, WITHOUT_SCRIPT
-from tests.browser.journey import Journey
 from tests.local_http import LocalHttp
 from tests.whole_service import WholeService
 
@@ -34,44 +32,22 @@ def publisher(firefox: Browser, published: tuple[LocalHttp, WholeService]) -> Pu
 
 @pytest.mark.parametrize("chosen", VISITS, ids=lambda chosen: " ".join(chosen.values()))
 def test_visitors_sign_up_in_every_look_of_the_box(publisher: Publisher, chosen: dict[str, str]):
-    check_sign_up(publisher, chosen)
+    go_to_the_sign_up(open_page(publisher, chosen), f"visitor.{chosen['page']}@example.org")
 
 
 @pytest.mark.parametrize("firefox", [DARK | REDUCED_MOTION], indirect=True, ids=["dark"])
 def test_a_reader_goes_the_whole_way_in_the_dark(publisher: Publisher):
-    check_whole_way(publisher, IN_THE_DARK)
+    go_the_whole_way(open_page(publisher, IN_THE_DARK), "reader.ar@example.org")
 
 
 @pytest.mark.parametrize("firefox", [WITHOUT_SCRIPT], indirect=True, ids=["without script"])
 def test_a_reader_goes_the_whole_way_without_script(publisher: Publisher):
-    check_whole_way(publisher, NO_SCRIPT | {"page": "news"})
+    go_the_whole_way(open_page(publisher, NO_SCRIPT | {"page": "news"}), "reader.de@example.org")
 
 
 @pytest.mark.parametrize("firefox", [WITHOUT_SCRIPT], indirect=True, ids=["without script"])
 def test_a_visitor_signs_up_in_a_pasted_form(publisher: Publisher):
-    check_sign_up(publisher, NO_SCRIPT | {"page": "plain"})
-
-
-def check_sign_up(publisher: Publisher, chosen: dict[str, str]) -> None:
-    email = f"visitor.{chosen['page']}@example.org"
-    opened = open_page(publisher, chosen)
-    found = problems_until_signed_up(opened, email)
-    assert not found, "\n".join(found)
-    opened.only_expected_requests()
-    (signup,) = publisher.signups(email)
-    assert signup.language == opened.settings["language"]
-
-
-def check_whole_way(publisher: Publisher, chosen: dict[str, str]) -> None:
-    email = f"reader.{chosen['language']}@example.org"
-    opened = open_page(publisher, chosen)
-    found = problems_until_signed_up(opened, email)
-    with publisher.service.site.database.reading() as session:
-        newsletter = newsletters.named(session, "morning")
-    for stop in Journey(opened, newsletter, email).stops():
-        found += opened.problems(stop)
-    assert not found, "\n".join(found)
-    opened.only_expected_requests()
+    go_to_the_sign_up(open_page(publisher, NO_SCRIPT | {"page": "plain"}), "visitor.plain@example.org")
 
 
 def open_page(publisher: Publisher, chosen: dict[str, str]) -> Visit:
