@@ -56,17 +56,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Of a test of those folders that runs on both databases, one is slow: half of them run on either in `make check`.
     """
+    collected = {item.nodeid for item in items}
     for item in items:
         for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS[fixture])
-        if item.nodeid.startswith(ON_ONE_DATABASE) and _is_the_other(item):
+        if item.nodeid.startswith(ON_ONE_DATABASE) and _is_the_other(item, collected):
             item.add_marker("slow")
 
 
-def _is_the_other(item: pytest.Item) -> bool:
-    """Whether a test has the database on which only the long run tries it."""
-    used = [each for each in DATABASES if each in getattr(item, "callspec", NO_PARAMETERS).params.values()]
-    return any(crc32(item.nodeid.replace(each, "").encode()) % 2 == DATABASES.index(each) for each in used)
+def _is_the_other(item: pytest.Item, collected: set[str]) -> bool:
+    """Whether a test has the database on which only the long run tries it. One without a twin has not."""
+    used = getattr(item, "callspec", NO_PARAMETERS).params.values()
+    for number, (database, other) in enumerate((DATABASES, DATABASES[::-1])):
+        if database in used and item.nodeid.replace(database, other) in collected:
+            return crc32(item.nodeid.replace(database, "").encode()) % 2 == number
+    return False
 
 
 @pytest.hookimpl(optionalhook=True)
