@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import LargeBinary, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.consent import older_subscribers
-from newsletter.consent.seals import Seal
-from newsletter.consent.suppressions import Suppression
+from newsletter.consent.decisions import older_subscribers
+from newsletter.consent.ledger.seals import Seal
+from newsletter.consent.subscribers.suppressions import Suppression
 from newsletter.errors import Misconfigured
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from newsletter import key_registry, startup, templating
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.keys import load_keyring
 from newsletter.migrations.alembic_upgrade import migrate
 from newsletter.settings import Settings

@@ -9,12 +9,15 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, newsletters, templating
-from newsletter.consent import forms, ledger, proposed_words, subscribers, wording_publication, wordings
-from newsletter.consent.forms import FormKind
-from newsletter.consent.ledger import Event
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.wordings import Shown, Wording
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.wordings import forms, proposed_words, wording_publication, wordings
+from newsletter.consent.wordings.forms import FormKind
+from newsletter.consent.wordings.wordings import Shown, Wording
 from newsletter.content.articles.articles import Article
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues

@@ -4,8 +4,8 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters
-from newsletter.consent import subscribers
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
 from newsletter.links import Purpose, minute_of
 from newsletter.queues.wakeups import Queue

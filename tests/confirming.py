@@ -9,9 +9,9 @@ from jinja2 import Environment
 from sqlalchemy import func, select
 
 from newsletter import templating
-from newsletter.consent import signup_queue
 from newsletter.consent.limits.pressure import LetterLimits
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups import signup_queue
+from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.links import Links
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.assembly import Assembler

@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from newsletter import newsletters
 from newsletter.audit_log import AuditEntry
-from newsletter.consent import wordings
-from newsletter.consent.wordings import Shown
+from newsletter.consent.wordings import wordings
+from newsletter.consent.wordings.wordings import Shown
 from newsletter.content.digests import digests
 from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue

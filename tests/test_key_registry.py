@@ -8,9 +8,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from newsletter import key_registry
-from newsletter.consent import suppressions
-from newsletter.consent.seals import Seal
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.ledger.seals import Seal
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.errors import Misconfigured
 from newsletter.key_registry import KnownKey
 from newsletter.keys import Keyring

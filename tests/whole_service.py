@@ -16,8 +16,8 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters
-from newsletter.consent import pasted_forms, wording_publication
-from newsletter.consent.forms import Form
+from newsletter.consent.wordings import pasted_forms, wording_publication
+from newsletter.consent.wordings.forms import Form
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.migrations.schema import metadata

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from threading import Event
 
 from newsletter import startup, templating
-from newsletter.consent.day_counts import DayCounter
+from newsletter.consent.counts.day_counts import DayCounter
 from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader

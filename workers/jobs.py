@@ -7,7 +7,7 @@ short, safe to lose and safe to repeat. A new job is its function here and one l
 import logging
 from collections.abc import Callable
 
-from newsletter.consent import older_subscribers
+from newsletter.consent.decisions import older_subscribers
 from newsletter.content import looking, pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.content.feeds import requested_looks

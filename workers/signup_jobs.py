@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from newsletter.consent import signup_queue
-from newsletter.consent.limits import slow_lane
+from newsletter.consent.signups import signup_queue, slow_lane
 from newsletter.mail.mailings.confirmations import processing
 from newsletter.mail.mailings.confirmations.processing import Signups
 from workers.context import Context

@@ -15,11 +15,13 @@ from newsletter import addresses, clock
 from newsletter.bench.environment import BenchEnvironment
 from newsletter.bench.readers import address_of
 from newsletter.bench.recording_sink import RecordedLetter
-from newsletter.consent import decisions, signups, subscribers
+from newsletter.consent.decisions import decisions
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Subscriber
-from newsletter.consent.wordings import Wording
+from newsletter.consent.signups import signups
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Subscriber
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status

@@ -14,7 +14,7 @@ from newsletter.bench.readers import ReaderRows
 from newsletter.bench.relays import BenchRelay
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.runs import BenchRun
-from newsletter.consent import wordings
+from newsletter.consent.wordings import wordings
 from newsletter.content.issues import approvals, issues, transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.keys import load_keyring

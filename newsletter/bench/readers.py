@@ -14,12 +14,12 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.ledger import Event, LedgerEntry
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event, LedgerEntry
 from newsletter.consent.limits import inboxes
-from newsletter.consent.subscribers import Standing
-from newsletter.consent.wordings import Wording
+from newsletter.consent.subscribers.subscribers import Standing
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 import newsletter
 from newsletter import audit_log, clock, newsletters, settings, templating
 from newsletter.bench.visitor import feed_served
-from newsletter.consent import wording_publication
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings import wording_publication
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import digests, drafting
 from newsletter.content.downloading.sandboxed import SandboxedDownloader

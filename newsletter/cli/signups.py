@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from newsletter import clock
 from newsletter.cli import console
-from newsletter.consent.limits import networks, pressure, slow_lane, used_solutions
+from newsletter.consent.limits import networks, pressure, used_solutions
 from newsletter.consent.limits.pressure import LAPSED, OVERALL, LetterLimits
+from newsletter.consent.signups import slow_lane
 
 app = typer.Typer(help="Sign-ups and their limits.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -7,8 +7,9 @@ import typer
 
 from newsletter import addresses, audit_log, clock, newsletters, startup
 from newsletter.cli import console
-from newsletter.consent import operator_decisions, reader_choices, subscribers
-from newsletter.consent.subscribers import Subscription
+from newsletter.consent.decisions import operator_decisions
+from newsletter.consent.subscribers import reader_choices, subscribers
+from newsletter.consent.subscribers.subscribers import Subscription
 from newsletter.errors import NotFound
 from newsletter.keys import load_if_present, load_keyring
 from newsletter.newsletters import Newsletter

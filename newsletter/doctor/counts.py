@@ -15,11 +15,12 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from newsletter.consent.ledger import Event, LedgerEntry
-from newsletter.consent.limits import pressure, slow_lane
+from newsletter.consent.ledger.ledger import Event, LedgerEntry
+from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LAPSED, OVERALL
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.signups import slow_lane
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from newsletter.content.articles.articles import Article
 from newsletter.content.feeds.feeds import ACTIVE, Feed
 from newsletter.content.issues.issues import Issue, IssueStatus

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import LINK_LIFETIME, RECEIVED, Signup
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import RECEIVED, Signup
 from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery.claim_statement import CLAIMABLE_ISSUES
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status, undecided

@@ -13,7 +13,8 @@ from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log
-from newsletter.consent import standings, subscribers
+from newsletter.consent.ledger import standings
+from newsletter.consent.subscribers import subscribers
 from newsletter.doctor.checks import suppressed
 from newsletter.doctor.checks.expired_leases import LeaseHolder
 from newsletter.doctor.checks.findings import Check

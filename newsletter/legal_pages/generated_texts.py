@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from newsletter.consent.proposed_words import Information
+from newsletter.consent.wordings.proposed_words import Information
 from newsletter.languages.languages import Language
 from newsletter.languages.translatable import Translatable
 from newsletter.legal_pages import accessibility_statement, imprint, page_sections, privacy_notice

@@ -5,9 +5,9 @@ It begins with what the sign-up form tells, in the same words, and then tells mo
 
 from collections.abc import Iterator
 
-from newsletter.consent import proposed_words
-from newsletter.consent.ledger import TRACE_LIFETIME
-from newsletter.consent.proposed_words import Information
+from newsletter.consent.ledger.ledger import TRACE_LIFETIME
+from newsletter.consent.wordings import proposed_words
+from newsletter.consent.wordings.proposed_words import Information
 from newsletter.languages.translatable import Translatable, translatable, translatable_plural
 from newsletter.legal_pages.page_sections import PageSection
 from newsletter.newsletters import Newsletter

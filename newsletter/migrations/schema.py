@@ -1,22 +1,13 @@
 """The whole schema: importing this module registers every table in `metadata`."""
 
 from newsletter import audit_log, key_registry, newsletters, registered_sites
-from newsletter.consent import (
-    address_changes,
-    box_texts,
-    day_counts,
-    exhibits,
-    forms,
-    leaving_reasons,
-    ledger,
-    moved_subscriptions,
-    seals,
-    signups,
-    subscribers,
-    suppressions,
-    wordings,
-)
+from newsletter.consent.counts import day_counts
+from newsletter.consent.decisions import leaving_reasons
+from newsletter.consent.ledger import ledger, seals
 from newsletter.consent.limits import pressure, tickets, used_solutions
+from newsletter.consent.signups import signups
+from newsletter.consent.subscribers import address_changes, moved_subscriptions, subscribers, suppressions
+from newsletter.consent.wordings import box_texts, exhibits, forms, wordings
 from newsletter.content.articles import appearances, articles, picture_files
 from newsletter.content.digests import digests
 from newsletter.content.feeds import feeds, requested_looks

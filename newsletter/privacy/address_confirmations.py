@@ -7,13 +7,14 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import address_changes, address_moves, decisions, subscribers, suppressions
-from newsletter.consent.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.decisions import address_moves, decisions
 from newsletter.consent.evidence_terms import EvidenceTerm
-from newsletter.consent.ledger import Trace
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Subscriber
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers import address_changes, subscribers, suppressions
+from newsletter.consent.subscribers.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.subscribers.subscribers import Subscriber
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.errors import LinkExpired
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import moved_deliveries

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.address_changes import AddressChange, AddressChangeState
-from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.subscribers.address_changes import AddressChange, AddressChangeState
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.privacy import folding
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.consent.evidence_terms import EvidenceField
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
-from newsletter.consent.wordings import Wording
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.newsletters import Newsletter
 
 PAGE_SIZE = 50  # entries read at once

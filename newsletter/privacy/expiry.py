@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, delete, exists, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from newsletter.consent import leaving_reasons
-from newsletter.consent.leaving_reasons import LeavingReason
-from newsletter.consent.ledger import TraceRow
+from newsletter.consent.decisions import leaving_reasons
+from newsletter.consent.decisions.leaving_reasons import LeavingReason
+from newsletter.consent.ledger.ledger import TraceRow
 from newsletter.consent.limits import tickets
 from newsletter.consent.limits.pressure import LetterCount
 from newsletter.consent.limits.tickets import Ticket
 from newsletter.consent.limits.used_solutions import UsedSolution
-from newsletter.consent.signups import SignupLetter
+from newsletter.consent.signups.signups import SignupLetter
 from newsletter.operators import sessions
 from newsletter.operators.sessions import OperatorSession
 from newsletter.operators.sign_in_failures import SignInFailures

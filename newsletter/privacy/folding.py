@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from newsletter.consent import exhibits
-from newsletter.consent.exhibits import Exhibit
+from newsletter.consent.wordings import exhibits
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
 from newsletter.mail.letters import totals
 from newsletter.mail.letters.letters import IS_TEST, SIGNUP_IS_GONE, Letter, LetterKind, Variant, is_kind

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger
-from newsletter.consent.ledger import Entry, Event, Evidence, LedgerEntry, TraceRow
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Entry, Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 
 
 class PastEvent(NamedTuple):

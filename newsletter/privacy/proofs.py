@@ -7,9 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent.ledger import LedgerEntry
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import LEFT_WITH_PROOF, Standing, Subscriber, Subscription
+from newsletter.consent.ledger.ledger import LedgerEntry
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers.subscribers import LEFT_WITH_PROOF, Standing, Subscriber, Subscription
 from newsletter.privacy import folding
 from newsletter.privacy.lapses import erase_evidence
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import signups
 from newsletter.consent.limits import pressure
-from newsletter.consent.signups import SLOW_LANE_LIFETIME, Signup, SignupState
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.signups import signups
+from newsletter.consent.signups.signups import SLOW_LANE_LIFETIME, Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing
 from newsletter.mail.letters.letters import Letter
 from newsletter.privacy import folding, lapses
 from newsletter.privacy.lapses import CurrentStanding, Person

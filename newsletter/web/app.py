@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from newsletter import audit_log, key_registry, logs, settings, startup
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.errors import Misconfigured
 from newsletter.queues import broker
 from newsletter.queues.wakeups import Wakeups

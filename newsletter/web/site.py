@@ -15,9 +15,9 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
 
 from newsletter import templating
-from newsletter.consent.confirmation_links import AskedNewsletter
-from newsletter.consent.ledger import Trace
-from newsletter.consent.signups import FORM_COLUMNS, Signup
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.signups.confirmation_links import AskedNewsletter
+from newsletter.consent.signups.signups import FORM_COLUMNS, Signup
 from newsletter.keys import Keyring, load_keyring
 from newsletter.languages import catalogues
 from newsletter.languages.languages import language

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Locator
 from sqlalchemy import select
 
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from newsletter.queues.wakeups import Queue
 from tests.browser.chromium import follow
 from tests.browser.reachable import reachable_service

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from newsletter.consent.signups import LINK_LIFETIME
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.links import FRESH_LIFETIME, Purpose
 from newsletter.newsletters import Newsletter

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.queues.wakeups import Queue

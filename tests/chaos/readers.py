@@ -8,10 +8,10 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.consent import ledger
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.wordings import Wording
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.feeds.feeds import Feed

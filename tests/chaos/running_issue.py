@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination

@@ -6,7 +6,7 @@ from contextlib import suppress
 import httpx2
 from sqlalchemy import select
 
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
 from tests.chaos.environment import ChaosEnvironment

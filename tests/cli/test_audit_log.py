@@ -15,8 +15,8 @@ from typer.main import get_command
 from newsletter import audit_log, clock, registered_sites, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
-from newsletter.consent import suppressions
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.content import feed_changes
 from newsletter.content.digests import digests, drafting
 from newsletter.content.feeds import feeds

@@ -3,7 +3,7 @@
 import json
 
 from newsletter import newsletters
-from newsletter.consent import box_texts
+from newsletter.consent.wordings import box_texts
 from newsletter.embed.box_script import box_script
 
 BASE = "http://localhost:8000"

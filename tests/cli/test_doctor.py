@@ -8,9 +8,9 @@ from sqlalchemy import delete, select, update
 
 from newsletter import clock, key_registry
 from newsletter.audit_log import AuditEntry
-from newsletter.consent import suppressions
-from newsletter.consent.subscribers import Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.subscribers import Subscription
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.pace.notices import Condition, NoticeWriter

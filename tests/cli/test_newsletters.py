@@ -5,7 +5,7 @@ import json
 import pytest
 
 from newsletter import newsletters
-from newsletter.consent import wordings
+from newsletter.consent.wordings import wordings
 
 ADD = ("--name", "Morning", "--publisher", "The Press", "--sender", "a@press.example", "--postal-address", "1 Street")
 

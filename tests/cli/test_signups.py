@@ -8,7 +8,7 @@ from newsletter.consent.limits import networks, pressure, proof_of_work, used_so
 from newsletter.consent.limits.form_signs import Doubt
 from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.consent.limits.proof_of_work import Proof
-from newsletter.consent.signups import SLOW_LANE_LIFETIME, SignupState
+from newsletter.consent.signups.signups import SLOW_LANE_LIFETIME, SignupState
 from newsletter.settings import Settings
 from tests.builders import KEYRING, a_signup
 from tests.builders import a_newsletter as with_wording

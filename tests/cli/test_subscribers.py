@@ -5,10 +5,10 @@ import json
 import pytest
 
 from newsletter import settings
-from newsletter.consent import reader_choices, subscribers, suppressions
 from newsletter.consent.limits import inboxes
-from newsletter.consent.subscribers import Standing
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers import reader_choices, subscribers, suppressions
+from newsletter.consent.subscribers.subscribers import Standing
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.keys import Keyring, load_keyring
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import confirmation_links, decisions, subscribers
-from newsletter.consent.confirmation_links import LinkUse
-from newsletter.consent.ledger import Event, LedgerEntry, Trace
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.decisions import decisions
+from newsletter.consent.ledger.ledger import Event, LedgerEntry, Trace
+from newsletter.consent.signups import confirmation_links
+from newsletter.consent.signups.confirmation_links import LinkUse
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Check
 from newsletter.newsletters import Newsletter

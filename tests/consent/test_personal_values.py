@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.consent.ledger import Event
+from newsletter.consent.ledger.ledger import Event
 from newsletter.links import Purpose
 from newsletter.migrations.schema import metadata
 from newsletter.queues.wakeups import Queue

@@ -19,7 +19,7 @@ from newsletter import clock, settings
 from newsletter.bench.visitor import feed_served
 from newsletter.cli.app import app
 from newsletter.cli.serve import served
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from newsletter.store.database import Database
 from newsletter.web import create_app
 from tests.docs.commands import commands, of_newsletter, understand

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
-from newsletter.consent import decisions
-from newsletter.consent.ledger import Evidence, LedgerEntry
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.decisions import decisions
+from newsletter.consent.ledger.ledger import Evidence, LedgerEntry
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import MAX_FINDINGS, Check, Finding

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select, true, update
 
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import QueueAge

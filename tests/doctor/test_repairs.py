@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import delete, insert, select, text, update
 
 from newsletter.audit_log import AuditEntry
-from newsletter.consent import suppressions
-from newsletter.consent.ledger import Evidence, LedgerEntry
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.ledger.ledger import Evidence, LedgerEntry
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check, Finding

@@ -1,6 +1,6 @@
 """Journeys through the running service: site over HTTP, Celery worker and beat, feed server, outbox or SMTP."""
 
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from tests.journeys.running_service import text
 from tests.waiting import eventually
 

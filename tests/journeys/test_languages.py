@@ -11,11 +11,11 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.forms import Form, FormKind
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry
-from newsletter.consent.subscribers import Subscriber, Subscription
-from newsletter.consent.wordings import Wording
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry
+from newsletter.consent.subscribers.subscribers import Subscriber, Subscription
+from newsletter.consent.wordings.exhibits import Exhibit
+from newsletter.consent.wordings.forms import Form, FormKind
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.languages.languages import language
 from tests.content.builders import a_feed, publish

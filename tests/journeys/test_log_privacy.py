@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy import text as sql
 
 from newsletter.bench.visitor import StepFailed
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.conftest import visited

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from newsletter import migrations
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers.subscribers import Subscriber, Subscription
 from newsletter.migrations import alembic_upgrade
 from newsletter.migrations.schema import TABLE_MODULES, metadata
 from newsletter.privacy import retention

@@ -5,11 +5,11 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import insert, select
 
-from newsletter.consent import ledger
-from newsletter.consent.ledger import Event, LedgerEntry, Trace, TraceRow
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event, LedgerEntry, Trace, TraceRow
 from newsletter.consent.limits.pressure import LetterCount
 from newsletter.consent.limits.tickets import Ticket
-from newsletter.consent.signups import SignupLetter
+from newsletter.consent.signups.signups import SignupLetter
 from newsletter.privacy import expiry
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON

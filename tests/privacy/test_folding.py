@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.doctor import counts, examination
 from newsletter.doctor.checks.findings import Check
 from newsletter.mail.delivery.deliveries import DELIVERIES, Delivery, DeliveryStatus, Tally, status_counts

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select, text
 
 from newsletter import addresses, templating
-from newsletter.consent import address_changes, reader_choices, subscribers
 from newsletter.consent.limits import inboxes
-from newsletter.consent.subscribers import Standing, Subscriber
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers import address_changes, reader_choices, subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.content.issues.issues import IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery import claims, results

@@ -10,10 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
-from newsletter.consent.signups import LINK_LIFETIME, SLOW_LANE_LIFETIME, Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import SLOW_LANE_LIFETIME, Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import counts, examination
 from newsletter.links import Purpose
 from newsletter.mail.delivery.deliveries import Delivery

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, text, update
 
-from newsletter.consent import ledger, subscribers
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Suppression
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.suppressions import Suppression
 from newsletter.doctor import examination
 from newsletter.links import Purpose
 from newsletter.mail.delivery.deliveries import Delivery

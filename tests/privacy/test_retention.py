@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
-from newsletter.consent import ledger
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry, TraceRow
 from newsletter.consent.limits import pressure
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, status_counts
 from newsletter.mail.letters.letters import Letter

@@ -12,9 +12,9 @@ from sqlalchemy import delete, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from newsletter.audit_log import AuditEntry
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.ledger import Evidence
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.ledger.ledger import Evidence
+from newsletter.consent.subscribers.subscribers import Subscriber
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.errors import Refused
 from newsletter.operators.operators import Operator
 from newsletter.store.database import Database, insert_once

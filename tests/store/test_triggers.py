@@ -5,8 +5,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from newsletter import audit_log
-from newsletter.consent.ledger import LedgerEntry
-from newsletter.consent.seals import Leaf, Seal
+from newsletter.consent.ledger.ledger import LedgerEntry
+from newsletter.consent.ledger.seals import Leaf, Seal
 from newsletter.migrations import alembic_upgrade
 from newsletter.migrations.schema import metadata
 from newsletter.store import triggers

@@ -7,9 +7,10 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter import templating
-from newsletter.consent import rendered_forms, returning
-from newsletter.consent.leaving_reasons import ReasonToLeave
-from newsletter.consent.rendered_forms import Entered
+from newsletter.consent.decisions.leaving_reasons import ReasonToLeave
+from newsletter.consent.signups import returning
+from newsletter.consent.wordings import rendered_forms
+from newsletter.consent.wordings.rendered_forms import Entered
 from newsletter.languages.languages import language
 from newsletter.legal_pages import marked_text
 from newsletter.legal_pages.generated_texts import NAMES, generated

@@ -11,7 +11,7 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import func, select
 
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import Worker

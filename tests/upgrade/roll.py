@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.subscribers.subscribers import Standing
 from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.mail.delivery.recording import GROUP_SIZE

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from sqlalchemy import func, select
 
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from newsletter.queues.wakeups import Queue
 from newsletter.web.guards import DEFAULT_BODY_BYTES, FORM_BODY_BYTES, route_rules
 from tests.servers.server import free_port

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 from starlette.requests import Request
 
-from newsletter.consent.ledger import TraceRow
-from newsletter.consent.signups import Signup
+from newsletter.consent.ledger.ledger import TraceRow
+from newsletter.consent.signups.signups import Signup
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.web.site import _client

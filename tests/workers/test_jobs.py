@@ -13,7 +13,7 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter import newsletters
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest

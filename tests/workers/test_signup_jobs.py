@@ -10,7 +10,7 @@ from itertools import cycle
 import pytest
 from sqlalchemy import select
 
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from tests.transports import FakeMonotonic, FakeTransport

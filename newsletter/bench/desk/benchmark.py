@@ -16,7 +16,7 @@ from newsletter.bench.desk.rows import DeskRows
 from newsletter.bench.environment import BASE_URL, BenchEnvironment
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.signups import service
-from newsletter.consent.day_counts import DayCounter
+from newsletter.consent.counts.day_counts import DayCounter
 from newsletter.keys import load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.delivery_counts import DeliveryCounter

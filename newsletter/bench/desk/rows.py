@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, newsletters, templating
 from newsletter.bench import sample_issue
 from newsletter.bench.environment import BASE_URL
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues.issues import Issue, IssueStatus

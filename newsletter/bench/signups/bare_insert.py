@@ -15,9 +15,10 @@ from sqlalchemy import insert
 from newsletter import addresses, clock, settings
 from newsletter.addresses import Address
 from newsletter.bench import sample_issue
-from newsletter.consent import signups, wordings
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups import signups
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.wordings import wordings
 from newsletter.keys import load_keyring
 from newsletter.newsletters import named
 from newsletter.store.database import Database

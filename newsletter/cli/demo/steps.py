@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters
 from newsletter.bench.visitor import Found, StepFailed, Visitor, wait_for
 from newsletter.cli.demo.samples import Sample
-from newsletter.consent import wording_publication
-from newsletter.consent.ledger import Event, LedgerEntry
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.ledger.ledger import Event, LedgerEntry
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
+from newsletter.consent.wordings import wording_publication
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import WhenLate

@@ -7,7 +7,7 @@ import typer
 from newsletter import audit_log, clock, newsletters, registered_sites, templating
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import spoken_in
-from newsletter.consent import box_texts, wordings
+from newsletter.consent.wordings import box_texts, wordings
 from newsletter.embed.snippet import snippet
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from newsletter.consent import newsletter_changes, proposed_words
-from newsletter.consent.newsletter_changes import NewsletterChange
+from newsletter.consent.wordings import newsletter_changes, proposed_words
+from newsletter.consent.wordings.newsletter_changes import NewsletterChange
 from newsletter.newsletters import Newsletter
 
 ABOUT_LANGUAGES = ("language", "other_languages")  # fields after which words may be missing

@@ -8,7 +8,8 @@ import typer
 from newsletter import audit_log, clock, newsletter_fields, newsletters, templating
 from newsletter.cli import console
 from newsletter.cli.newsletters import box, change_report, leaving, logo_files, wordings
-from newsletter.consent import proposed_words, subscribers, wording_publication
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.wordings import proposed_words, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 app.command("wording")(wordings.publish)

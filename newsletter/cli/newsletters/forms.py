@@ -8,7 +8,7 @@ import typer
 from newsletter import audit_log, clock, newsletters, registered_sites, templating
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import InformationFile, read_information, spoken_in
-from newsletter.consent import forms, pasted_forms, wording_publication
+from newsletter.consent.wordings import forms, pasted_forms, wording_publication
 
 app = typer.Typer(
     help="Sign-up forms of several newsletters, and forms to paste.", no_args_is_help=True, rich_markup_mode=None

@@ -3,7 +3,7 @@
 from newsletter import clock, newsletters
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import Slug
-from newsletter.consent import leaving_reasons
+from newsletter.consent.decisions import leaving_reasons
 
 
 def reasons(slug: Slug, as_json: console.Json = False) -> None:

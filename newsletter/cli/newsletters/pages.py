@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import Slug, spoken_in
-from newsletter.consent import wordings
+from newsletter.consent.wordings import wordings
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language as language_of
 from newsletter.legal_pages import page_texts

@@ -8,8 +8,8 @@ import typer
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.cli.newsletters import change_report
-from newsletter.consent import information_texts, proposed_words, wording_publication, wordings
-from newsletter.consent.proposed_words import Information
+from newsletter.consent.wordings import information_texts, proposed_words, wording_publication, wordings
+from newsletter.consent.wordings.proposed_words import Information
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
 

@@ -10,7 +10,7 @@ from sqlalchemy import String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.consent.limits.proof_of_work import Proof
-from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.link_lifetime import LINK_LIFETIME
 from newsletter.store.database import Base
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger_hashes, standings
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.ledger import ledger_hashes, standings
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.doctor.checks.findings import Check, Finding, findings_of
 from newsletter.mail.letters.letters import Letter
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.consent import proposed_words, wordings
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings import proposed_words, wordings
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.doctor.checks.findings import Remark
 from newsletter.languages import tags
 from newsletter.newsletters import Newsletter

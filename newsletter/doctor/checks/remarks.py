@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from newsletter.audit_log import AuditEntry
 from newsletter.consent.evidence_terms import EvidenceField
 from newsletter.consent.limits import networks
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.content.issues.transitions import EXPIRED
 from newsletter.doctor.checks.findings import Remark
 from newsletter.mail.delivery.deliveries import (

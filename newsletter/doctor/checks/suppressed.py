@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import suppressions
-from newsletter.consent.subscribers import Subscriber
-from newsletter.consent.suppressions import ALL_NEWSLETTERS, Reason, Suppression, rank
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.subscribers import Subscriber
+from newsletter.consent.subscribers.suppressions import ALL_NEWSLETTERS, Reason, Suppression, rank
 from newsletter.doctor.checks.findings import MAX_FINDINGS, Check, Finding
 from newsletter.keys import Keyring
 

@@ -24,10 +24,10 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.consent.address_changes import AddressChange, AddressChangeState
-from newsletter.consent.signups import Signup, SignupState, letter_owed_at
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.signups.signups import Signup, SignupState, letter_owed_at
+from newsletter.consent.subscribers.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import (
     DELIVERIES,

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, exists, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.address_changes import AddressChange
-from newsletter.consent.signups import LINK_LIFETIME, Signup, letter_owed_at
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import Signup, letter_owed_at
+from newsletter.consent.subscribers.address_changes import AddressChange
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
 from newsletter.mail.delivery.cursors import Cursor, Cursors

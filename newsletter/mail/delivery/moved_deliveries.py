@@ -12,8 +12,8 @@ from datetime import datetime
 from sqlalchemy import Select, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent.moved_subscriptions import MovedSubscription
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.subscribers.moved_subscriptions import MovedSubscription
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, has_status, not_sent
 from newsletter.mail.letters.letters import Letter, LetterKind, is_kind
 from newsletter.newsletters import Newsletter

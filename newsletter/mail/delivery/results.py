@@ -26,7 +26,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from newsletter.consent.limits import tickets
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from newsletter.mail.delivery.deliveries import (
     DELIVERIES,
     OPEN,

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 
 from newsletter import templating
-from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.link_lifetime import LINK_LIFETIME
 from newsletter.languages.catalogues import DEFAULT
 from newsletter.languages.languages import Language
 from newsletter.languages.translatable import translatable

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
-from newsletter.consent.address_changes import AddressChange  # noqa: F401 - the foreign key's table
+from newsletter.consent.subscribers.address_changes import AddressChange  # noqa: F401 - the foreign key's table
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
 from newsletter.mail.letters.merge import Sheet
 from newsletter.operators.operator_links import OperatorLink  # noqa: F401 - the foreign key's table

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import exhibits
+from newsletter.consent.wordings import exhibits
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant, written_kind
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, templating
-from newsletter.consent import exhibits, suppressions
-from newsletter.consent.address_changes import AddressChange
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.address_changes import AddressChange
+from newsletter.consent.subscribers.subscribers import Subscriber
+from newsletter.consent.wordings import exhibits
 from newsletter.keys import Keyring
 from newsletter.languages.languages import Language
 from newsletter.links import Purpose

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent.address_changes import UNANSWERED, AddressChange
+from newsletter.consent.subscribers.address_changes import UNANSWERED, AddressChange
 from newsletter.keys import Keyring
 from newsletter.mail.mailings import address_letters, preference_links
 from newsletter.redaction import log_failure

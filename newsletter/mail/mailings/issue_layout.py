@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import templating
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from newsletter.content import logos
 from newsletter.content.issues import headings, issues
 from newsletter.content.issues.editions import Edition, Image

@@ -9,8 +9,8 @@ from sqlalchemy import Select, and_, case, exists, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log
-from newsletter.consent import subscribers
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues import approvals, transitions
 from newsletter.content.issues.approvals import ContentChanged
 from newsletter.content.issues.issues import Issue, IssueStatus

@@ -10,9 +10,9 @@ from functools import lru_cache
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import subscribers
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from newsletter.keys import Keyring
 from newsletter.languages.languages import Language, language
 from newsletter.mail.delivery import deliveries

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import and_, exists, not_, or_, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import subscribers
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from newsletter.content.digests import digests
 from newsletter.content.digests.explanation import DigestSchedule
 from newsletter.content.issues import issues

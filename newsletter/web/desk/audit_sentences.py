@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from newsletter.audit_log import AuditEntry
-from newsletter.consent.wordings import PUBLISHED
+from newsletter.consent.wordings.wordings import PUBLISHED
 from newsletter.languages.languages import english_name
 from newsletter.web.desk.audit_names import NamedThing
 

@@ -14,11 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent import wordings
-from newsletter.consent.forms import Form, FormKind
-from newsletter.consent.limits import slow_lane
-from newsletter.consent.wording_publication import is_shown
-from newsletter.consent.wordings import Wording
+from newsletter.consent.signups import slow_lane
+from newsletter.consent.wordings import wordings
+from newsletter.consent.wordings.forms import Form, FormKind
+from newsletter.consent.wordings.wording_publication import is_shown
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.errors import NotFound
 from newsletter.languages import tags
 from newsletter.languages.translatable import translatable

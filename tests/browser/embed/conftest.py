@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Locator, Page
 from sqlalchemy import select
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent.day_counts import DayCounts
-from newsletter.consent.signups import Signup
+from newsletter.consent.counts.day_counts import DayCounts
+from newsletter.consent.signups.signups import Signup
 from tests.browser.chromium import TIMEOUT
 from tests.browser.reachable import reachable_service
 from tests.local_http import LocalHttp, local_http

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from newsletter import newsletters
-from newsletter.consent import wording_publication
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.wordings import wording_publication
 from tests.browser.embed.conftest import HostPage, Publisher
 
 BOX = '<newsletter-signup newsletter="morning"><a href="/n">Get the Morning Letter</a></newsletter-signup>'

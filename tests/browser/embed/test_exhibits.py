@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.forms import Form, FormKind
+from newsletter.consent.wordings.exhibits import Exhibit
+from newsletter.consent.wordings.forms import Form, FormKind
 from tests.browser.embed.conftest import Publisher
 from tests.browser.embed.host_pages import document
 

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from newsletter import newsletters
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from tests.browser.embed.host_pages import Visit
 from tests.browser.journey import Journey
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.claims import Claimed

@@ -2,7 +2,7 @@
 
 from sqlalchemy import literal, select
 
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.deliveries import DELIVERIES, Delivery, DeliveryStatus
 from tests.builders import a_letter, a_newsletter, a_reader

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
-from newsletter.consent.signups import SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.signups.signups import SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.links import Links
 from newsletter.mail.delivery import claims, reclaiming

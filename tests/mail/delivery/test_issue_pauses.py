@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import literal, select, text, update
 
 from newsletter import audit_log
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import deliveries, issue_pauses, reply_windows

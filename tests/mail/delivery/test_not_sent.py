@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue
 from newsletter.doctor import examination

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter import templating
-from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.link_lifetime import LINK_LIFETIME
 from newsletter.keys import Keyring
 from newsletter.languages.languages import ENGLISH
 from newsletter.links import Links

@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 from newsletter import templating
 from newsletter.audit_log import AuditEntry
-from newsletter.consent.subscribers import Standing, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.content.issues import transitions
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
 from newsletter import templating
-from newsletter.consent.subscribers import Subscription
+from newsletter.consent.subscribers.subscribers import Subscription
 from newsletter.content.issues import headings, issues
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination

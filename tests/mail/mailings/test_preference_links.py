@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from newsletter import templating
-from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.consent.subscribers.subscribers import Subscriber, Subscription
 from newsletter.doctor import counts
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus

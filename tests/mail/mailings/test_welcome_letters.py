@@ -6,8 +6,9 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
-from newsletter.consent import decisions, subscribers
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.decisions import decisions
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import counts, examination
 from newsletter.mail.delivery import claims

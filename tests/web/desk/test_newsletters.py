@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from newsletter import newsletters
-from newsletter.consent import wordings
-from newsletter.consent.day_counts import ALL, DayCounts
+from newsletter.consent.counts.day_counts import ALL, DayCounts
+from newsletter.consent.wordings import wordings
 from newsletter.operators.roles import Role
 from tests.clock import NOON
 from tests.web.desk.conftest import ON_BOTH

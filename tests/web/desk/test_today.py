@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import insert
 
 from newsletter import newsletters
-from newsletter.consent.day_counts import ALL, DayCounts
+from newsletter.consent.counts.day_counts import ALL, DayCounts
 from newsletter.content.digests import digests
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import transitions

@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from sqlalchemy import update
 
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.subscribers.subscribers import Standing
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus, Tally

@@ -1,7 +1,7 @@
 """What visitors and readers see after an operator has changed a newsletter."""
 
 from newsletter import newsletters, templating
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.web.public.offered_newsletters import MAX_AGE
 from workers import jobs
 

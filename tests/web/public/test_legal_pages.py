@@ -6,7 +6,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from newsletter import audit_log, newsletters
-from newsletter.consent import proposed_words, wording_publication
+from newsletter.consent.wordings import proposed_words, wording_publication
 from newsletter.errors import Malformed, NotFound
 from newsletter.languages import catalogues
 from newsletter.languages.languages import language

@@ -2,8 +2,8 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import newsletters, templating
-from newsletter.consent import wording_publication
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings import wording_publication
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.web.public.offered_newsletters import (
     MAX_AGE,
     MAX_OLDER,

@@ -5,9 +5,9 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
 from newsletter import templating
-from newsletter.consent import wording_publication
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers.subscribers import Subscriber, Subscription
+from newsletter.consent.wordings import wording_publication
 from newsletter.links import Purpose, minute_of
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import subscribers, suppressions
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.signups import ASKED, Signup, letter_owed_at
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.signups.signups import ASKED, Signup, letter_owed_at
+from newsletter.consent.subscribers import subscribers, suppressions
+from newsletter.consent.subscribers.subscribers import Standing
 from newsletter.keys import Keyring
 from newsletter.mail.mailings.confirmations.rules import Known
 

@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from newsletter.consent.limits import proof_of_work, slow_lane, used_solutions
+from newsletter.consent.limits import proof_of_work, used_solutions
 from newsletter.consent.limits.form_signs import Doubt
 from newsletter.consent.limits.pressure import LetterKeys, Room
 from newsletter.consent.limits.proof_of_work import Proof
+from newsletter.consent.signups import slow_lane
 from newsletter.keys import Keyring
 
 

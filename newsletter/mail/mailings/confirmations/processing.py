@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row, or_, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import replacements
-from newsletter.consent.signups import IS_SLOW, RECEIVED, Signup, SignupState
+from newsletter.consent.signups import replacements
+from newsletter.consent.signups.signups import IS_SLOW, RECEIVED, Signup, SignupState
 from newsletter.mail.mailings.confirmations.answering import Answering
 from newsletter.mail.mailings.confirmations.writing import Overtaken
 from newsletter.redaction import log_failure

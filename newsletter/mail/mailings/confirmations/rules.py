@@ -11,8 +11,8 @@ from sqlalchemy import Row
 
 from newsletter.consent.limits import tickets
 from newsletter.consent.limits.inboxes import Inbox
-from newsletter.consent.subscribers import KnownSubscriber, Standing
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers.subscribers import KnownSubscriber, Standing
+from newsletter.consent.subscribers.suppressions import Reason
 
 # An unanswered letter to the same address about the same newsletter. What counts is when the form was posted: who
 # posted it before that letter came, and whose sign-up has waited since, did not ask again.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.languages.languages import Language, language
 from newsletter.mail.letters import newsletter_columns, totals

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Row, Table, Update, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import evidence_terms, ledger, subscribers, suppressions
+from newsletter.consent import evidence_terms
 from newsletter.consent.evidence_terms import EvidenceField
-from newsletter.consent.ledger import Entry, Event, Trace
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Entry, Event, Trace
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.signups import LINK_LIFETIME, SLOW_LANE_LIFETIME, Signup, SignupState
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import SLOW_LANE_LIFETIME, Signup, SignupState
+from newsletter.consent.subscribers import subscribers, suppressions
 from newsletter.errors import NewsletterError
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import deliveries, words

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.exc import IntegrityError
 
 from newsletter import newsletter_fields, newsletters, zones
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Malformed
 from newsletter.languages import catalogues

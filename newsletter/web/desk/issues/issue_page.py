@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log
-from newsletter.consent.day_counts import DayCounts
+from newsletter.consent.counts.day_counts import DayCounts
 from newsletter.content.digests import expiry
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues import editions, issue_notes, issues, transitions

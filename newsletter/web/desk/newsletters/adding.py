@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from newsletter import newsletters
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter

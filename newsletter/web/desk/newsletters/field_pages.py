@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, newsletters
 from newsletter.audit_log import AuditEntry
-from newsletter.consent import newsletter_changes, wording_publication
+from newsletter.consent.wordings import newsletter_changes, wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Malformed
 from newsletter.languages.languages import english_name

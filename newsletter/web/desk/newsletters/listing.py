@@ -8,8 +8,8 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.day_counts import ALL, DayCounts
-from newsletter.consent.wordings import Wording
+from newsletter.consent.counts.day_counts import ALL, DayCounts
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues.issues import Issue, IssueStatus

@@ -8,8 +8,8 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters, templating
-from newsletter.consent import proposed_words, rendered_forms, wordings
-from newsletter.consent.wordings import Shown
+from newsletter.consent.wordings import proposed_words, rendered_forms, wordings
+from newsletter.consent.wordings.wordings import Shown
 from newsletter.content.digests import digests
 from newsletter.languages import tags
 from newsletter.languages.languages import language

@@ -2,8 +2,9 @@
 
 from fastapi.responses import HTMLResponse
 
-from newsletter.consent import leaving_reasons, wording_publication
-from newsletter.consent.leaving_reasons import ReasonToLeave
+from newsletter.consent.decisions import leaving_reasons
+from newsletter.consent.decisions.leaving_reasons import ReasonToLeave
+from newsletter.consent.wordings import wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.languages.languages import english_name
 from newsletter.operators.roles import Role

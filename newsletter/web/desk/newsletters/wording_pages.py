@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.audit_log import AuditEntry
-from newsletter.consent import information_texts, proposed_words, wording_publication, wordings
-from newsletter.consent.proposed_words import Information
-from newsletter.consent.wordings import Shown, Wording
+from newsletter.consent.wordings import information_texts, proposed_words, wording_publication, wordings
+from newsletter.consent.wordings.proposed_words import Information
+from newsletter.consent.wordings.wordings import Shown, Wording
 from newsletter.errors import Malformed
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi.responses import HTMLResponse, Response
 
 from newsletter import newsletters
-from newsletter.consent import proposed_words, wording_publication, wordings
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings import proposed_words, wording_publication, wordings
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role

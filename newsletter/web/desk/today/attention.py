@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.audit_log import AuditEntry
-from newsletter.consent.limits import slow_lane
-from newsletter.consent.wordings import Wording
+from newsletter.consent.signups import slow_lane
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.feeds.feeds import ACTIVE, Feed
 from newsletter.content.issues.transitions import EXPIRED
 from newsletter.doctor import queue_age

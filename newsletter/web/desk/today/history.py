@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.day_counts import ALL, DAYS_BACK, DayCounts
+from newsletter.consent.counts.day_counts import ALL, DAYS_BACK, DayCounts
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.mail.delivery.delivery_counts import DeliveryProgress

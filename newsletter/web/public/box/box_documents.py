@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from newsletter.consent import box_texts, reader_counts
+from newsletter.consent.counts import reader_counts
 from newsletter.consent.limits.form_signs import TRAP_FIELD
+from newsletter.consent.wordings import box_texts
 from newsletter.errors import NotFound
 from newsletter.languages.languages import Language, language
 from newsletter.languages.translatable import translatable

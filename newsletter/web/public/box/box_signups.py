@@ -7,7 +7,7 @@ from fastapi import Request
 from markupsafe import Markup, escape
 
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Stored
-from newsletter.consent.forms import FormKind
+from newsletter.consent.wordings.forms import FormKind
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable, translatable_plural
 from newsletter.plain_text import UNSHOWN

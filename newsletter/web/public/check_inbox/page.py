@@ -11,8 +11,8 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from newsletter.consent.limits import tickets
-from newsletter.consent.replacements import Former
-from newsletter.consent.signups import LINK_HOURS
+from newsletter.consent.link_lifetime import LINK_HOURS
+from newsletter.consent.signups.replacements import Former
 from newsletter.mail.mailings.confirmations.rules import ASK_AGAIN_AFTER
 from newsletter.web.form_data import FormData
 from newsletter.web.public.check_inbox import webmail

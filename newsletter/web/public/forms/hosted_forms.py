@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from newsletter.consent import rendered_forms
-from newsletter.consent.rendered_forms import NOTHING, Entered
+from newsletter.consent.wordings import rendered_forms
+from newsletter.consent.wordings.rendered_forms import NOTHING, Entered
 from newsletter.newsletters import Newsletter
 from newsletter.web.public.forms import form_times
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from newsletter.consent import signup_rows
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Stored
-from newsletter.consent.forms import FormKind
-from newsletter.consent.ledger import Trace
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.signups import signup_rows
+from newsletter.consent.wordings.forms import FormKind
 from newsletter.web.public.forms.signup_form import SignupForm
 from newsletter.web.public.offered_newsletters import OfferedNewsletters
 from newsletter.web.site import Site

@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from newsletter.consent.rendered_forms import NOTHING, Entered
+from newsletter.consent.wordings.rendered_forms import NOTHING, Entered
 from newsletter.web import guards
 
 PARAMETER = "email"  # of the URL's query

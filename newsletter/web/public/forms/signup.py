@@ -6,10 +6,10 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from newsletter.consent import replacements
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.rendered_forms import Entered
-from newsletter.consent.replacements import Former
+from newsletter.consent.signups import replacements
+from newsletter.consent.signups.replacements import Former
+from newsletter.consent.wordings.rendered_forms import Entered
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.queues.wakeups import Queue

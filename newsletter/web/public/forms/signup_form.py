@@ -5,8 +5,8 @@ from typing import NamedTuple, TypeVar
 
 from newsletter import addresses
 from newsletter.addresses import Address
-from newsletter.consent.forms import Form
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings.forms import Form
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.languages import tags
 from newsletter.languages.translatable import Translatable, translatable

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from newsletter.consent.rendered_forms import NOTHING, Entered
+from newsletter.consent.wordings.rendered_forms import NOTHING, Entered
 from newsletter.content.digests import digests
 from newsletter.languages import tags
 from newsletter.languages.languages import language

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.addresses import Address
-from newsletter.consent import address_changes, subscribers
-from newsletter.consent.address_changes import AddressChange, AddressChangeState
 from newsletter.consent.limits import inboxes
-from newsletter.consent.signups import LINK_HOURS
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.link_lifetime import LINK_HOURS
+from newsletter.consent.subscribers import address_changes, subscribers
+from newsletter.consent.subscribers.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.errors import LinkExpired, Malformed
 from newsletter.languages.translatable import Translatable
 from newsletter.links import Purpose

@@ -11,11 +11,13 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import confirmation_links, decisions, rendered_forms, renewals
-from newsletter.consent.confirmation_links import AskedNewsletter, ConfirmationLink, LinkUse
+from newsletter.consent.decisions import decisions
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.ledger import Trace
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.signups import confirmation_links, renewals
+from newsletter.consent.signups.confirmation_links import AskedNewsletter, ConfirmationLink, LinkUse
+from newsletter.consent.subscribers.subscribers import Standing
+from newsletter.consent.wordings import rendered_forms
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
 from newsletter.links import Purpose

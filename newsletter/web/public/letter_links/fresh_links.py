@@ -6,8 +6,8 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from newsletter import templating
-from newsletter.consent import address_changes
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.subscribers import address_changes
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.languages.languages import Language
 from newsletter.links import Purpose, fresh_until, is_fresh, mailed_at
 from newsletter.mail.mailings import preference_links

@@ -7,11 +7,13 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Row, and_, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import leaving_reasons, moved_subscriptions, returning, subscribers
-from newsletter.consent.leaving_reasons import ReasonToLeave, Withdrawal
-from newsletter.consent.ledger import Trace
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.wordings import Wording
+from newsletter.consent.decisions import leaving_reasons
+from newsletter.consent.decisions.leaving_reasons import ReasonToLeave, Withdrawal
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.signups import returning
+from newsletter.consent.subscribers import moved_subscriptions, subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.errors import LinkUnreadable, Malformed
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import templating
-from newsletter.consent import reader_choices
-from newsletter.consent.ledger import Event
-from newsletter.consent.subscribers import Subscription
-from newsletter.consent.wordings import Wording
+from newsletter.consent.ledger.ledger import Event
+from newsletter.consent.subscribers import reader_choices
+from newsletter.consent.subscribers.subscribers import Subscription
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.languages.languages import own_name
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.mail.delivery.deliveries import DeliveryStatus

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter import addresses
-from newsletter.consent import subscribers
+from newsletter.consent.subscribers import subscribers
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable

@@ -9,10 +9,11 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import decisions, moved_subscriptions, subscribers
+from newsletter.consent.decisions import decisions
 from newsletter.consent.evidence_terms import EvidenceTerm
-from newsletter.consent.ledger import Trace
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.subscribers import moved_subscriptions, subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.links import Purpose
 from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import is_checked

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from newsletter.consent import decisions, reader_choices
+from newsletter.consent.decisions import decisions
 from newsletter.consent.evidence_terms import EvidenceTerm
-from newsletter.consent.ledger import Trace
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.subscribers import reader_choices
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.errors import Malformed
 from newsletter.languages.translatable import Translatable
 from newsletter.web.form_data import FormData, first_value

@@ -9,9 +9,9 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, templating
-from newsletter.consent import reader_choices
-from newsletter.consent.reader_choices import PAUSE_WEEKS
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.subscribers import reader_choices
+from newsletter.consent.subscribers.reader_choices import PAUSE_WEEKS
+from newsletter.consent.subscribers.subscribers import Standing
 from newsletter.content.digests import digests
 from newsletter.content.digests.explanation import DigestSchedule
 from newsletter.errors import LinkExpired

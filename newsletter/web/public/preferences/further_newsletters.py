@@ -13,10 +13,10 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import signups
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.rendered_forms import Entered
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.signups import signups
+from newsletter.consent.subscribers.subscribers import Standing
+from newsletter.consent.wordings.rendered_forms import Entered
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired, NotFound
 from newsletter.languages.languages import language

@@ -10,11 +10,12 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import decisions, reader_choices
+from newsletter.consent.decisions import decisions
 from newsletter.consent.evidence_terms import EvidenceTerm
-from newsletter.consent.ledger import Trace
-from newsletter.consent.reader_choices import PAUSE_WEEKS
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.subscribers import reader_choices
+from newsletter.consent.subscribers.reader_choices import PAUSE_WEEKS
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.links import FRESH_HOURS
 from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue

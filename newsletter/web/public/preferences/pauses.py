@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from newsletter import templating
-from newsletter.consent import reader_choices
-from newsletter.consent.reader_choices import PAUSE_WEEKS
+from newsletter.consent.subscribers import reader_choices
+from newsletter.consent.subscribers.reader_choices import PAUSE_WEEKS
 from newsletter.web import whole_numbers
 from newsletter.web.form_data import FormData, first_value
 

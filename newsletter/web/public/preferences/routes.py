@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from newsletter.consent import moved_subscriptions, subscribers
-from newsletter.consent.ledger import Trace
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.ledger.ledger import Trace
+from newsletter.consent.subscribers import moved_subscriptions, subscribers
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.errors import LinkExpired
 from newsletter.web.form_data import FormData, RequestForm, is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules

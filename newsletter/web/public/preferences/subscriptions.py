@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, select, true
 from sqlalchemy.orm import Session
 
-from newsletter.consent import moved_subscriptions, subscribers
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers import moved_subscriptions, subscribers
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.errors import LinkExpired, LinkUnreadable
 from newsletter.newsletters import Newsletter
 from newsletter.web.public.preferences.links import PreferencesLink

@@ -6,15 +6,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from newsletter.consent import decisions, suppressions
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.decisions import decisions
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry, TraceRow
 from newsletter.consent.limits import inboxes
 from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.consent.limits.tickets import Ticket
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.suppressions import Reason
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.content.digests import digests
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from newsletter import addresses
-from newsletter.consent import signups, wordings
-from newsletter.consent.limits import slow_lane
 from newsletter.consent.limits.pressure import LetterLimits
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.signups import signups, slow_lane
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers.subscribers import Subscriber
+from newsletter.consent.wordings import wordings
 from tests.builders import KEYRING, a_newsletter
 from tests.clock import NOON
 from tests.confirming import count, letters_owed, process, states

@@ -8,11 +8,13 @@ import pytest
 from altcha import Payload, solve_challenge
 from sqlalchemy import select
 
-from newsletter.consent.limits import networks, proof_of_work, slow_lane
+from newsletter.consent.limits import networks, proof_of_work
 from newsletter.consent.limits.form_signs import Doubt
 from newsletter.consent.limits.pressure import PROOF_FACTOR, LetterLimits
 from newsletter.consent.limits.used_solutions import UsedSolution
-from newsletter.consent.signups import LINK_LIFETIME, Signup
+from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.consent.signups import slow_lane
+from newsletter.consent.signups.signups import Signup
 from newsletter.mail.mailings.confirmations import processing
 from newsletter.privacy import expiry
 from tests.builders import KEYRING, a_newsletter, a_signup

@@ -12,10 +12,10 @@ from jinja2 import BaseLoader, TemplateNotFound
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
-from newsletter.consent.ledger import LedgerEntry
+from newsletter.consent.ledger.ledger import LedgerEntry
 from newsletter.consent.limits.tickets import Ticket
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter

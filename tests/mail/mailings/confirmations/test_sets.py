@@ -11,12 +11,13 @@ from sqlalchemy import Row, Table, select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.consent import ledger, subscribers, suppressions
-from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Entry, Event
 from newsletter.consent.limits.pressure import LetterLimits
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.subscribers import subscribers, suppressions
+from newsletter.consent.subscribers.subscribers import Standing
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.mail.mailings.confirmations.processing import COLUMNS
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter

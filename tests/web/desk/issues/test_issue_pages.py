@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import audit_log, newsletters
-from newsletter.consent.day_counts import DayCounts
+from newsletter.consent.counts.day_counts import DayCounts
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.issues import transitions

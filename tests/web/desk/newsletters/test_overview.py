@@ -1,7 +1,7 @@
 """The page of a newsletter: its welcome letter, and why readers left."""
 
-from newsletter.consent import leaving_reasons
-from newsletter.consent.leaving_reasons import ReasonToLeave, Withdrawal
+from newsletter.consent.decisions import leaving_reasons
+from newsletter.consent.decisions.leaving_reasons import ReasonToLeave, Withdrawal
 from newsletter.operators.roles import Role
 from tests.web.desk.newsletters.texts import text
 

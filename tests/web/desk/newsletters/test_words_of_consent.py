@@ -3,7 +3,7 @@
 import pytest
 
 from newsletter import newsletters
-from newsletter.consent import wordings
+from newsletter.consent.wordings import wordings
 from newsletter.operators.roles import Role
 from tests.web.desk.newsletters.texts import text
 

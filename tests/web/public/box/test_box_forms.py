@@ -10,12 +10,13 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import delete, select
 
 from newsletter import newsletters
-from newsletter.consent import box_texts, exhibits, reader_counts, rendered_forms, wording_publication, wordings
-from newsletter.consent.day_counts import DayCounts
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.forms import Form, FormKind
-from newsletter.consent.signups import Signup
-from newsletter.consent.wordings import Shown
+from newsletter.consent.counts import reader_counts
+from newsletter.consent.counts.day_counts import DayCounts
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.wordings import box_texts, exhibits, rendered_forms, wording_publication, wordings
+from newsletter.consent.wordings.exhibits import Exhibit
+from newsletter.consent.wordings.forms import Form, FormKind
+from newsletter.consent.wordings.wordings import Shown
 from tests.web.public.box.conftest import SITE, register
 from tests.whole_service import WholeService
 

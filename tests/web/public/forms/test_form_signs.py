@@ -12,7 +12,7 @@ from sqlalchemy import select
 from newsletter.consent.limits import form_signs
 from newsletter.consent.limits.form_signs import YOUNGEST, Doubt
 from newsletter.consent.limits.proof_of_work import FIELD
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.web.public.forms import form_times
 from tests.builders import KEYRING, a_signup
 from tests.clock import NOON

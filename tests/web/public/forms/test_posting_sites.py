@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from newsletter.errors import Malformed, NotFound
 from newsletter.queues.wakeups import Queue
 from tests.clock import NOON

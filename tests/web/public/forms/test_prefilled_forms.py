@@ -4,7 +4,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups.signups import Signup
 from tests.whole_service import WholeService
 
 

@@ -5,10 +5,10 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import templating
-from newsletter.consent import wording_publication
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.subscribers import Subscriber
-from newsletter.consent.wordings import Wording
+from newsletter.consent.subscribers.subscribers import Subscriber
+from newsletter.consent.wordings import wording_publication
+from newsletter.consent.wordings.exhibits import Exhibit
+from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.links import Purpose, minute_of
 from newsletter.newsletters import Newsletter

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from newsletter import newsletters, templating
-from newsletter.consent import wording_publication
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.wordings import wording_publication
 from newsletter.queues.wakeups import Queue
 from tests.servers.schema import migrate
 from tests.statements import executed

@@ -6,11 +6,11 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters
-from newsletter.consent import wording_publication, wordings
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Subscription
+from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers.subscribers import Subscription
+from newsletter.consent.wordings import wording_publication, wordings
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.queues.wakeups import Queue
 
 ANA = "ana@example.org"

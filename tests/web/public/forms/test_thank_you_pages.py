@@ -4,7 +4,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from newsletter import newsletters
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.queues.wakeups import Queue
 from tests.clock import NOON
 from tests.whole_service import WholeService, whole_service

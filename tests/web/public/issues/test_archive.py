@@ -6,7 +6,7 @@ from struct import pack
 import pytest
 
 from newsletter import newsletters
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
 from newsletter.content.digests import digests

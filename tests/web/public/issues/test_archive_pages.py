@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import insert
 
 from newsletter import newsletters, templating
-from newsletter.consent import wording_publication
+from newsletter.consent.wordings import wording_publication
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
 from newsletter.content.issues.issues import Issue, IssueStatus

@@ -6,11 +6,12 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, text, update
 
-from newsletter.consent import ledger, subscribers
-from newsletter.consent.address_changes import AddressChange, AddressChangeState
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.ledger import Event
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.links import FRESH_LIFETIME
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters import totals

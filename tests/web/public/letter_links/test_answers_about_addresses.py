@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, text
 
-from newsletter.consent import suppressions
-from newsletter.consent.address_changes import AddressChange
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.address_changes import AddressChange
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.mail.letters.letters import Letter
 from newsletter.privacy import address_confirmations
 from newsletter.queues.wakeups import Queue

@@ -6,11 +6,11 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
-from newsletter.consent import leaving_reasons
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.leaving_reasons import LeavingReason
-from newsletter.consent.ledger import Evidence, LedgerEntry
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.decisions import leaving_reasons
+from newsletter.consent.decisions.leaving_reasons import LeavingReason
+from newsletter.consent.ledger.ledger import Evidence, LedgerEntry
+from newsletter.consent.subscribers.subscribers import Standing, Subscription
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.links import Purpose
 from newsletter.queues.wakeups import Queue
 from tests.web.public.answers import without

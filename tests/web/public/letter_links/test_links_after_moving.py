@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import delete
 
 from newsletter import newsletters
-from newsletter.consent import suppressions
-from newsletter.consent.subscribers import Standing, Subscriber
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers import suppressions
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.content.issues.issues import IssueStatus
 from newsletter.doctor import examination
 from newsletter.links import Purpose

@@ -3,8 +3,8 @@
 import pytest
 
 from newsletter import addresses
-from newsletter.consent.ledger import Event, LedgerEntry
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.ledger.ledger import Event, LedgerEntry
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.links import PATHS, Purpose
 from newsletter.queues.wakeups import Queue

@@ -4,10 +4,11 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 from sqlalchemy import select
 
-from newsletter.consent import ledger, subscribers
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.ledger import Event
-from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.ledger import ledger
+from newsletter.consent.ledger.ledger import Event
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.subscribers import Subscriber
 from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
 from newsletter.privacy import consent_history
 from newsletter.queues.wakeups import Queue

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from newsletter.consent import operator_decisions
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.decisions import operator_decisions
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
 
 PLAIN, TAGGED, OTHER = "ana@example.org", "ana+shop@example.org", "ana+news@example.org"

@@ -10,11 +10,11 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
 from newsletter import addresses, newsletters
-from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.ledger import LedgerEntry
-from newsletter.consent.reader_choices import OPEN_END
-from newsletter.consent.signups import Signup
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.ledger.ledger import LedgerEntry
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers.reader_choices import OPEN_END
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.wordings.exhibits import Exhibit
 from newsletter.content.issues.issues import IssueStatus
 from newsletter.doctor import examination
 from newsletter.links import FRESH_LIFETIME, Purpose, minute_of

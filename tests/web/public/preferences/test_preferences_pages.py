@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from newsletter import addresses, newsletters
 from newsletter.consent.limits.tickets import Ticket
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers.suppressions import Reason
 from newsletter.doctor import counts, examination
 from newsletter.links import FRESH_LIFETIME, Purpose
 from newsletter.mail.delivery.deliveries import DeliveryStatus

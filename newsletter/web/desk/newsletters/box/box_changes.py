@@ -3,7 +3,7 @@
 from fastapi.responses import Response
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent import box_texts, pasted_forms, wordings
+from newsletter.consent.wordings import box_texts, pasted_forms, wordings
 from newsletter.errors import Malformed, NotFound
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame import forms

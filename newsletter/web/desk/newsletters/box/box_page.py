@@ -7,7 +7,8 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from newsletter import registered_sites
-from newsletter.consent import box_texts, pasted_forms, signup_counts, wordings
+from newsletter.consent.counts import signup_counts
+from newsletter.consent.wordings import box_texts, pasted_forms, wordings
 from newsletter.embed.snippet import BoxLook, element, snippet
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role

@@ -6,10 +6,11 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from newsletter import templating
-from newsletter.consent.limits import pressure, slow_lane
+from newsletter.consent.counts.signup_counts import HOURS, SignupCounts
+from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LAPSED, OVERALL
-from newsletter.consent.limits.slow_lane import Waiting
-from newsletter.consent.signup_counts import HOURS, SignupCounts
+from newsletter.consent.signups import slow_lane
+from newsletter.consent.signups.slow_lane import Waiting
 from newsletter.web.desk import plots
 from newsletter.web.desk.frame.desk import Desk
 from newsletter.web.desk.plots import BarPlot

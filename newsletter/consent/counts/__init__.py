@@ -1,0 +1,1 @@
+"""Counts of readers and of sign-ups."""

@@ -1,0 +1,1 @@
+"""Decisions: withdrawals, refusals and moves to another address, and why readers left."""

@@ -1,0 +1,1 @@
+"""The ledger of consent, its hashes and seals, and the standings derived from it."""

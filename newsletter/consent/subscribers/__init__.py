@@ -1,0 +1,1 @@
+"""Subscribers: who reads what, what readers choose for themselves, and who must not be written to."""
