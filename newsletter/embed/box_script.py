@@ -1,4 +1,4 @@
-"""Put embed.js together: the script, its style, and the address of this service."""
+"""Put embed.js together: the script, the part of its form, its style, and the address of this service."""
 
 import base64
 import hashlib
@@ -30,9 +30,9 @@ class BoxScript(NamedTuple):
 def box_script(base_url: str) -> BoxScript:
     """Return the script of the service with this address."""
     style = CSS_COMMENT.sub("", (FOLDER / "box.css").read_text("utf-8"))
-    source = _without_comments((FOLDER / "embed.js").read_text("utf-8"))
+    source, form = (_without_comments((FOLDER / name).read_text("utf-8")) for name in ("embed.js", "form.js"))
     names = f"const SERVICE = {json.dumps(base_url)}, STYLES = {json.dumps(_compact(style))};"
-    body = source.replace('const SERVICE = "", STYLES = "";', names).encode()
+    body = source.replace('const SERVICE = "", STYLES = "";', f"{names}\n{form}").encode()
     digest = base64.b64encode(hashlib.sha384(body).digest()).decode()
     return BoxScript(body, f"sha384-{digest}")
 

@@ -1,12 +1,13 @@
 // The sign-up box on a publisher's page: <newsletter-signup newsletter="slug">, or the script tag itself.
-// It uses XMLHttpRequest because pages replace fetch and Promise; the service fills in SERVICE and STYLES.
+// It uses XMLHttpRequest because pages replace fetch and Promise; box_script fills in SERVICE, STYLES and form.js.
 (() => {
   "use strict";
   const SERVICE = "", STYLES = "";
   const NAME = "newsletter-signup", KEY = Symbol.for(NAME), TIMEOUT_MS = 20000;
   const ATTRIBUTES = ["newsletter", "language", "look", "opener", "email", "remember"];
   const doc = document, current = doc.currentScript, closed = new Set(), forms = new Map();
-  const boxes = new WeakMap();  // of each element its shadow root, and the attributes with which its box was made
+  // Of each element its shadow root, the attributes with which its box was made, and what a press on its opener does.
+  const boxes = new WeakMap(), hosts = new Set();
   // A visitor's comment with <img name="currentScript"> would be found in its place.
   const script = current instanceof HTMLScriptElement ? current : null;
   const warn = text => console.warn(`${NAME}: ${text}`);
@@ -68,6 +69,42 @@
     return sheet;
   };
 
+  const openerOf = (host, target) => {
+    try { return host.getAttribute("look") === "dialog" && target.closest(host.getAttribute("opener")); } catch { return null; }
+  };
+
+  // A dialog that is on its way opens once it is there, if its opener was what the visitor used last. A link or a
+  // form leads to its own page meanwhile, as without script.
+  const LEADS_AWAY = "a[href]:not([href^='#'], [href^='javascript:']), "
+    + ":is(form *, [form]):is(button:not([type=button], [type=reset]), [type=submit], [type=image])";
+  let press = null;
+  doc.addEventListener("input", () => { press = null; }, true);
+  doc.addEventListener("click", event => {
+    press = null;
+    if (event.ctrlKey || event.metaKey) return;
+    const away = event.composedPath().some(each => each instanceof Element && each.matches(LEADS_AWAY));
+    if (!away) press = { target: event.target, at: event.timeStamp };
+    for (const host of hosts) {
+      if (!host.isConnected) hosts.delete(host);
+      const pressed = host.isConnected && openerOf(host, event.target), known = boxes.get(host);
+      if (!pressed || !known) continue;
+      if (known.open) {
+        event.preventDefault();  // of a link to our page, which works without script
+        press = null;
+        known.open(pressed);
+      } else if (known.failed && !away) {
+        known.made = null;  // try again
+        guarded(host);
+      }
+    }
+  }, true);
+
+  const pressFor = host => {
+    const pressed = press && performance.now() - press.at < TIMEOUT_MS && host.isConnected && openerOf(host, press.target);
+    if (pressed) press = null;
+    return pressed;
+  };
+
   const rooted = host => {
     const root = host.attachShadow({ mode: "open" });
     root.append(make("slot"));
@@ -83,7 +120,7 @@
   const start = host => {
     const made = ATTRIBUTES.map(name => host.getAttribute(name)).join("\n"), known = boxes.get(host) || {};
     if (known.made === made || !host.isConnected) return;
-    boxes.set(host, Object.assign(known, { made }));
+    boxes.set(host, Object.assign(known, { made, open: null, failed: false }));
     const slugs = (host.getAttribute("newsletter") || "").trim().split(/\s+/).join(",");
     if (known.root) known.root.replaceChildren(make("slot"));
     if (!slugs) return warn(`Say which newsletter: <${NAME} newsletter="...">`);
@@ -93,13 +130,19 @@
     const url = `${SERVICE}/n/${slugs}/form` + (language ? `?language=${encodeURIComponent(language)}` : "");
     load(url, (status, form) => {
       if (known.made !== made) return;
+      known.failed = status !== 200;
       try {
-        if (status === 200) show(host, root, form, slugs);
-        else fail(host, root, slugs, status, form);
+        if (known.failed) fail(host, root, slugs, status, form);
+        else show(host, root, known, form, slugs);
       } catch (error) {
+        Object.assign(known, { open: null, failed: true });
         root.replaceChildren(make("slot"));
         warn(`The box cannot be shown here (${error}). If the page has a policy of trusted types, it must allow "${NAME}".`);
       }
+      const pressed = pressFor(host);
+      if (!pressed) return;
+      if (known.open) known.open(pressed);
+      else if (form && form.page) location.assign(form.page);  // the service answers, so its own page works
     });
   };
 
@@ -113,7 +156,7 @@
     tell(host, "failed", slugs, { 403: "site", 404: "gone" }[status] || "unreachable");
   };
 
-  const show = (host, root, form, slugs) => {
+  const show = (host, root, known, form, slugs) => {
     const look = host.getAttribute("look"), email = host.getAttribute("email"), words = form.words;
     const link = () => make("a", { href: form.page, textContent: words.page });
     const content = form.challenge
@@ -130,15 +173,11 @@
       box.setAttribute("aria-label", form.title);
       box.append(close);  // the field comes first: it gets the focus
       close.onclick = () => box.close();
-      let opener = host.getAttribute("opener");
-      try { doc.querySelector(opener || ""); } catch { opener = warn(`Say which button of the page opens the dialog: opener="#id"`); }
-      doc.addEventListener("click", event => {
-        const pressed = opener && box.isConnected && event.target.closest && event.target.closest(opener);
-        if (!pressed || event.ctrlKey || event.metaKey) return;
-        event.preventDefault();  // of a link to our page, which works without script
+      try { doc.querySelector(host.getAttribute("opener") || ""); } catch { warn(`Say which button of the page opens the dialog: opener="#id"`); }
+      known.open = opener => {
         box.showModal();
-        box.onclose = () => pressed.focus();
-      }, true);
+        box.onclose = () => opener.focus();
+      };
     } else if (look === "bar") {
       if (isClosed(host, slugs)) return root.replaceChildren();
       bar(box, content, close, form);
@@ -154,12 +193,6 @@
     };
     root.replaceChildren(box);
     tell(host, "shown", slugs);
-  };
-
-  const withEmail = (page, email) => {
-    const url = new URL(page);
-    url.searchParams.set("email", email);
-    return url.href;
   };
 
   const isClosed = (host, slugs) => {
@@ -186,87 +219,6 @@
     panel.onkeydown = event => { if (event.key === "Escape") toggle(false); };
   };
 
-  // The exhibit exactly as it was kept; around it what changes: readers, hidden fields, what is entered.
-  const filled = (form, email) => {
-    const content = make("form", { noValidate: true, method: "post", action: `${SERVICE}/subscribe` });
-    if (form.words.count) content.append(make("p", { className: "count", textContent: form.words.count }));
-    content.append(parsed(form.html));
-    for (const [name, value] of Object.entries(form.fields)) {
-      for (const each of [value].flat()) content.append(make("input", { type: "hidden", name, value: each }));
-    }
-    if (email) content.querySelector("[name=email]").value = email;
-    return content;
-  };
-
-  const send = (host, content, form, slugs, link) => {
-    const button = content.querySelector("button"), label = button.textContent;
-    if (button.ariaBusy) return;
-    content.querySelectorAll(".error, .told").forEach(each => each.remove());
-    content.querySelectorAll("[aria-invalid]").forEach(each => {
-      each.removeAttribute("aria-invalid");
-      each.removeAttribute("aria-describedby");
-    });
-    const entered = new URLSearchParams(new FormData(content));
-    if (/^http/.test(location.origin)) entered.set("page", location.origin + location.pathname);
-    button.ariaBusy = "true";
-    button.textContent = form.words.sending;
-    request("POST", `${SERVICE}/subscribe`, String(entered), (status, answer) => {
-      button.ariaBusy = null;
-      button.textContent = label;
-      if (status === 202) {
-        done(content, form, answer);
-        tell(host, "sent", slugs);
-        if (answer.next && !answer.suggestion) location.assign(answer.next);  // a mistyped address is mended first
-      } else {
-        refused(content, form, status, answer, link);
-        tell(host, "failed", slugs, { 403: "site", 422: "fields" }[status] || "unreachable");
-      }
-    });
-  };
-
-  const done = (content, form, answer) => {
-    const told = make("div", { tabIndex: -1, role: "status" }, make("h2", { textContent: answer.title }),
-      make("p", { className: "lead", textContent: answer.message }), make("p", { className: "soft", textContent: answer.hint }));
-    // Back to the form, as it was filled in; the next sign-up names this one, so that only the corrected one counts.
-    const back = (email, properties) => make("button", { type: "button", ...properties, onclick() {
-      const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
-      if (former) former.remove();
-      if (answer.replaces) content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
-      if (email) field.value = email;
-      told.replaceWith(content);
-      field.focus();
-    } });
-    if (answer.suggestion) {
-      told.append(make("p", { className: "mend", textContent: form.words.mistyped }),
-        back(answer.suggestion, { dir: "ltr", textContent: answer.suggestion }));
-    }
-    told.append(make("p", { className: "again" }, back("", { className: "quiet", textContent: form.words.correct })));
-    content.replaceWith(told);
-    told.focus();
-  };
-
-  const refused = (content, form, status, answer, link) => {
-    let wrong = false;
-    const general = [];
-    for (const [field, text] of Object.entries(status === 422 && answer.errors || {})) {
-      const control = content.querySelector(`[name="${field}"]:not([type=hidden])`);
-      if (!control) { general.push(text); continue; }
-      const error = make("p", { id: `${field}-error`, className: "error", role: "alert", textContent: text });
-      (control.closest("fieldset, label") || control).before(error);
-      control.ariaInvalid = "true";
-      control.setAttribute("aria-describedby", error.id);
-      wrong = true;
-    }
-    if (general.length || !wrong) {
-      const said = general.length ? general : status === 403 ? [answer.error] : [form.words.unreachable, form.words.again];
-      const told = make("div", { className: "told", role: "alert", tabIndex: -1 },
-        ...said.map((text, index) => make("p", { className: index ? "" : "error", textContent: text })), make("p", {}, link()));
-      content.prepend(told);
-      if (!wrong) return told.focus();
-    }
-    content.querySelector("[aria-invalid]").focus();  // the first as one reads
-  };
-
   // Where the script stands; in the head, at the end of the page.
   const place = script => {
     const link = make("a", { href: `${SERVICE}/n/${script.dataset.newsletter.trim().split(/\s/)[0]}`, textContent: script.dataset.link || "Newsletter" });
@@ -278,9 +230,12 @@
   };
 
   // A moment later, so that a program can add the element first and its attributes after that.
-  const guarded = host => setTimeout(() => {
-    try { start(host); } catch (error) { warn(`The box cannot be shown here: ${error}`); }
-  });
+  const guarded = host => {
+    hosts.add(host);
+    setTimeout(() => {
+      try { start(host); } catch (error) { warn(`The box cannot be shown here: ${error}`); }
+    });
+  };
 
   try {
     customElements.define(NAME, class extends HTMLElement {
