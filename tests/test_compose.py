@@ -20,7 +20,6 @@ from newsletter.settings import PREFIX, Settings, load
 from newsletter.store.database import Database
 from tests.container_engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine, seconds
 from tests.local_http import LocalHttp, local_http
-from tests.processes import START
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
 from tests.waiting import eventually
@@ -85,7 +84,7 @@ def test_the_services_take_a_reader_from_sign_up_to_unsubscribe(engine, smtp_sin
 
     with engine.up():
         for service in ("web", "worker", "beat"):
-            eventually(lambda service=service: engine.is_healthy(service), within=START)
+            eventually(lambda service=service: engine.is_healthy(service))
         facts = ["--name", "Morning Letter", "--publisher", "Example Press", "--sender", "letters@press.example"]
         street = ["--postal-address", "1 Street, 00000 Town"]
         engine.exec("web", "newsletter", "newsletters", "add", "morning", *facts, *street)
@@ -96,7 +95,7 @@ def test_the_services_take_a_reader_from_sign_up_to_unsubscribe(engine, smtp_sin
         with httpx2.Client(base_url=base_url, trust_env=False) as browser:
             visitor = Visitor(browser, engine.folder)
             visitor.sign_up("morning", "ana@example.org", "Ana")
-            visitor.confirm(eventually(lambda: letter("ana@example.org", "Please confirm"), within=START))
+            visitor.confirm(eventually(lambda: letter("ana@example.org", "Please confirm")))
             assert readers() == 1
             rule = ["--newsletter", "morning", "--cron", "* * * * *", "--automatic"]
             engine.exec("web", "newsletter", "digests", "add", *rule)

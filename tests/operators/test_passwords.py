@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from newsletter.errors import Malformed
 from newsletter.operators import passwords
 from newsletter.operators.passwords import AT_ONCE, MAX_WAITING, Passwords, TooBusy
+from tests.waiting import TIMEOUT
 from tests.whole_service import CHEAP_HASHES
 
 
@@ -60,7 +61,7 @@ class SlowHasher(PasswordHasher):
         self.may_end = Event()
 
     def hash(self, password, **options):
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(TIMEOUT)
         return super().hash(password, **options)
 
 

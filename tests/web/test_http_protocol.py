@@ -16,7 +16,7 @@ from newsletter.web.guards import Guards
 from newsletter.web.http_protocol import MAX_HEADER_BYTES, PunctualHTTP
 from tests.docs.markdown import ROOT
 from tests.servers.server import free_port
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 SECONDS = 0.4  # a deadline
 POST = b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
@@ -48,11 +48,11 @@ class Site:
             raise
 
     def slow(self) -> Response:
-        assert self.resume.wait(10)
+        assert self.resume.wait(TIMEOUT)
         return Response("at last")
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
 
 
 @contextmanager
@@ -185,7 +185,7 @@ def test_a_request_in_time_is_answered_however_long_the_answer_takes():
         with pytest.raises(TimeoutError):
             client.recv(1)
         site.resume.set()
-        client.settimeout(10)
+        client.settimeout(TIMEOUT)
         assert answer(client).endswith(b"at last")
 
 
@@ -196,7 +196,7 @@ def test_an_idle_connection_stays_open_as_long_as_uvicorn_says():
         client.settimeout(3 * SECONDS)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        client.settimeout(10)
+        client.settimeout(TIMEOUT)
         client.sendall(GET)
         assert answer(client).endswith(b"here")
 
@@ -279,7 +279,7 @@ def test_an_answer_that_takes_long_comes_although_the_next_request_is_half_sent(
         with pytest.raises(TimeoutError):
             client.recv(1)
         site.resume.set()
-        client.settimeout(10)
+        client.settimeout(TIMEOUT)
         assert answer(client).endswith(b"at last")
         assert all_of(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 

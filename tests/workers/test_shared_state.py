@@ -99,7 +99,7 @@ def test_all_workers_share_the_connections(redis_url):
         assert late.connection_limit(5) == 1
         assert late.connection_limit(20) == 5
         states[0].close()
-        eventually(lambda: paces[1].connection_limit(6) == 2, within=10)
+        eventually(lambda: paces[1].connection_limit(6) == 2)
 
 
 @pytest.mark.redis
