@@ -22,7 +22,7 @@ from tests.container_engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine,
 from tests.local_http import LocalHttp, local_http
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 TEXT = (ROOT / "compose.yaml").read_text()
 SECRETS = "/run/secrets"
@@ -92,7 +92,7 @@ def test_the_services_take_a_reader_from_sign_up_to_unsubscribe(engine, smtp_sin
         engine.exec("worker", "newsletter", "feeds", "refresh")
 
         base_url = engine.environment("web")["NEWSLETTER_BASE_URL"]
-        with httpx2.Client(base_url=base_url, trust_env=False) as browser:
+        with httpx2.Client(base_url=base_url, trust_env=False, timeout=TIMEOUT) as browser:
             visitor = Visitor(browser, engine.folder)
             visitor.sign_up("morning", "ana@example.org", "Ana")
             visitor.confirm(eventually(lambda: letter("ana@example.org", "Please confirm")))

@@ -19,6 +19,7 @@ from tests.local_http import LocalHttp, local_http
 from tests.processes import connected_wakeups, production
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
+from tests.waiting import TIMEOUT
 from tests.whole_service import SECRET
 
 Inbox = Callable[[], list[EmailMessage]]
@@ -107,5 +108,5 @@ def visited(
     base_url: str, database: Database, wakeups: Wakeups, feed: LocalHttp, inbox: Inbox
 ) -> Iterator[RunningService]:
     """Yield the running service with a visitor's browser."""
-    with httpx2.Client(base_url=base_url, trust_env=False) as browser:
+    with httpx2.Client(base_url=base_url, trust_env=False, timeout=TIMEOUT) as browser:
         yield RunningService(database, wakeups, Visitor(browser, Path()), feed, inbox)
