@@ -9,20 +9,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema.validators import validator_for
 from sqlalchemy import text
 
-from newsletter.bench.visitor import Visitor
+from newsletter.bench.visitor import Visitor, browser_at
 from newsletter.settings import PREFIX, Settings, load
 from newsletter.store.database import Database
 from tests.container_engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine, seconds
 from tests.local_http import LocalHttp, local_http
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
-from tests.waiting import TIMEOUT, eventually
+from tests.waiting import eventually
 
 TEXT = (ROOT / "compose.yaml").read_text()
 SECRETS = "/run/secrets"
@@ -92,7 +91,7 @@ def test_the_services_take_a_reader_from_sign_up_to_unsubscribe(engine, smtp_sin
         engine.exec("worker", "newsletter", "feeds", "refresh")
 
         base_url = engine.environment("web")["NEWSLETTER_BASE_URL"]
-        with httpx2.Client(base_url=base_url, trust_env=False, timeout=TIMEOUT) as browser:
+        with browser_at(base_url) as browser:
             visitor = Visitor(browser, engine.folder)
             visitor.sign_up("morning", "ana@example.org", "Ana")
             visitor.confirm(eventually(lambda: letter("ana@example.org", "Please confirm")))

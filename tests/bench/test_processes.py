@@ -99,10 +99,10 @@ def test_sigterm_and_sighup_unwind_the_program(number):
     try:
         with pytest.raises(SystemExit) as end, unwinding_on_signals():
             work()
+        assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         signal.signal(number, before)
     assert (end.value.code, steps) == (128 + number, ["tidied"])
-    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 def test_an_ignored_signal_stays_ignored(run):

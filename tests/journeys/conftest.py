@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
 
-import httpx2
 import pytest
 
-from newsletter.bench.visitor import Visitor
+from newsletter.bench.visitor import Visitor, browser_at
 from newsletter.cli.serve import embedded_app, served
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.queues.wakeups import Wakeups
@@ -19,7 +18,6 @@ from tests.local_http import LocalHttp, local_http
 from tests.processes import connected_wakeups, production
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
-from tests.waiting import TIMEOUT
 from tests.whole_service import SECRET
 
 Inbox = Callable[[], list[EmailMessage]]
@@ -108,5 +106,5 @@ def visited(
     base_url: str, database: Database, wakeups: Wakeups, feed: LocalHttp, inbox: Inbox
 ) -> Iterator[RunningService]:
     """Yield the running service with a visitor's browser."""
-    with httpx2.Client(base_url=base_url, trust_env=False, timeout=TIMEOUT) as browser:
+    with browser_at(base_url) as browser:
         yield RunningService(database, wakeups, Visitor(browser, Path()), feed, inbox)
