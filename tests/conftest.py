@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from zlib import crc32
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
 
 from newsletter.store.database import Begin, Database
@@ -31,8 +31,16 @@ pytest_plugins = [
     "tests.whole_service",
 ]
 
-settings.register_profile("patient", settings(), deadline=None)  # a machine may be busy
-settings.load_profile("patient")
+# However busy the machine is, `make check` draws the same examples of a test until the test changes, so that a commit
+# fails for what it changes; `make fuzz` draws new ones. All examples of a test share its fixtures.
+settings.register_profile(
+    "same",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("new", settings.get_profile("same"), derandomize=False, print_blob=True)
+settings.load_profile("same")
 
 MARKS = {
     "postgresql_url": "postgresql",

@@ -21,7 +21,7 @@ from newsletter.queues.wakeups import Wakeups
 from tests.fork_server import Forked, Request, can_start
 from tests.servers.forks import socket_of_the_run
 from tests.servers.server import free_port
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 START = 40  # seconds for a process to be ready; three Pythons start at once on a loaded machine
 END = 20  # seconds for a process to end after SIGTERM; Celery promises ten
@@ -231,7 +231,7 @@ def production(
         environment,
     )
     with running(*service.processes):
-        eventually(service.is_working, within=START)
+        eventually(service.is_working)
         yield service
 
 
@@ -261,7 +261,7 @@ def connected_wakeups(redis_url: str) -> Iterator[Wakeups]:
 def is_ok(url: str) -> bool:
     """Return whether a health page answers with success."""
     try:
-        return httpx2.get(url, verify=NO_CERTIFICATES, trust_env=False, timeout=5).is_success
+        return httpx2.get(url, verify=NO_CERTIFICATES, trust_env=False, timeout=TIMEOUT).is_success
     except httpx2.TransportError:
         return False
 

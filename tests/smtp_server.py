@@ -13,6 +13,8 @@ from socket import SHUT_RDWR, socket
 from types import TracebackType
 from typing import Self
 
+from tests.waiting import TIMEOUT
+
 CLOSE = "CLOSE"  # hangs up instead of replying
 SILENCE = "SILENCE"  # never replies
 
@@ -147,7 +149,7 @@ class SmtpHandler(socketserver.StreamRequestHandler):
     """One connection."""
 
     server: ScriptedServer
-    timeout = 10
+    timeout = TIMEOUT
     disable_nagle_algorithm = True
     transaction: Transaction | None = None
     offers: Sequence[str] = ()

@@ -9,18 +9,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema.validators import validator_for
 from sqlalchemy import text
 
-from newsletter.bench.visitor import Visitor
+from newsletter.bench.visitor import Visitor, browser_at
 from newsletter.settings import PREFIX, Settings, load
 from newsletter.store.database import Database
 from tests.container_engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine, seconds
 from tests.local_http import LocalHttp, local_http
-from tests.processes import START
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
 from tests.waiting import eventually
@@ -85,7 +83,7 @@ def test_the_services_take_a_reader_from_sign_up_to_unsubscribe(engine, smtp_sin
 
     with engine.up():
         for service in ("web", "worker", "beat"):
-            eventually(lambda service=service: engine.is_healthy(service), within=START)
+            eventually(lambda service=service: engine.is_healthy(service))
         facts = ["--name", "Morning Letter", "--publisher", "Example Press", "--sender", "letters@press.example"]
         street = ["--postal-address", "1 Street, 00000 Town"]
         engine.exec("web", "newsletter", "newsletters", "add", "morning", *facts, *street)
@@ -93,10 +91,10 @@ def test_the_services_take_a_reader_from_sign_up_to_unsubscribe(engine, smtp_sin
         engine.exec("worker", "newsletter", "feeds", "refresh")
 
         base_url = engine.environment("web")["NEWSLETTER_BASE_URL"]
-        with httpx2.Client(base_url=base_url, trust_env=False) as browser:
+        with browser_at(base_url) as browser:
             visitor = Visitor(browser, engine.folder)
             visitor.sign_up("morning", "ana@example.org", "Ana")
-            visitor.confirm(eventually(lambda: letter("ana@example.org", "Please confirm"), within=START))
+            visitor.confirm(eventually(lambda: letter("ana@example.org", "Please confirm")))
             assert readers() == 1
             rule = ["--newsletter", "morning", "--cron", "* * * * *", "--automatic"]
             engine.exec("web", "newsletter", "digests", "add", *rule)

@@ -67,7 +67,7 @@ def test_it_ends_with_whoever_started_it_even_when_that_is_killed(serve, tmp_pat
     command = [sys.executable, "-c", STARTER, str(socket_of_the_run()), str(tmp_path), *serve]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
         number = int(starter.stdout.readline())
-        eventually(lambda: listens(int(serve[-1])), within=40)
+        eventually(lambda: listens(int(serve[-1])))
         assert lives(number)
         starter.kill()
-    assert eventually(lambda: not lives(number), within=20)
+    assert eventually(lambda: not lives(number))

@@ -6,10 +6,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+TIMEOUT = 60  # seconds that only a hang reaches, however slow and busy the machine is
 MAX_INTERVAL = 0.1  # seconds between checks; longer waits poll less often, to leave the processor to the others
 
 
-def eventually(check: Callable[[], T], *, within: float = 5, every: float = 0.005) -> T:
+def eventually(check: Callable[[], T], *, within: float = TIMEOUT, every: float = 0.005) -> T:
     """Return the first true result of `check`; fail if there is none `within` seconds.
 
     It checks `every` so many seconds at first, then less and less often.

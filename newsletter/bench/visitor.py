@@ -44,6 +44,16 @@ def wait_for(
     return found
 
 
+def browser_at(base_url: str) -> httpx2.Client:
+    """Return a client for the site at that address. `close` it.
+
+    It uses each connection once: a site closes a connection that was idle for five seconds, perhaps just when the next
+    request is sent, and a visitor waits longer for a letter.
+    """
+    limits = httpx2.Limits(max_keepalive_connections=0)
+    return httpx2.Client(base_url=base_url, timeout=TIMEOUT, limits=limits, trust_env=False)
+
+
 class ReceivedLetters(Protocol):
     """The readers' letters."""
 

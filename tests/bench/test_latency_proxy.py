@@ -24,7 +24,7 @@ def echo():
         with subprocess.Popen([sys.executable, "-m", "newsletter.bench.latency_proxy", *words]) as proxy:
             thread = Thread(target=serve_echo, args=[listener], daemon=True)
             thread.start()
-            assert eventually(lambda: listens(port), within=20)
+            assert eventually(lambda: listens(port))
             yield port
             proxy.terminate()
 

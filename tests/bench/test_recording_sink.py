@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from newsletter.bench.recording_sink import Dialogue, recorded_letters
 from tests.servers.server import free_port, listens
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 LETTERS = [
     b"Message-ID: <1@news.example>\r\nSubject: A\r\n\r\nOne\r\n..dot\r\n",
@@ -76,11 +76,11 @@ def test_the_process_logs_what_a_client_sent(tmp_path):
     port, log = free_port(), tmp_path / "letters"
     command = [sys.executable, "-m", "newsletter.bench.recording_sink", "--port", str(port), "--log", str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sink:
-        assert eventually(lambda: listens(port), within=20)
+        assert eventually(lambda: listens(port))
         with smtplib.SMTP("127.0.0.1", port) as relay:
             relay.sendmail("bounces@news.example", ["a@mail.example", "b@mail.example"], LETTERS[0])
         sink.terminate()
-        assert sink.wait(20) == 0
+        assert sink.wait(TIMEOUT) == 0
         assert sink.stdout.read() == "mesg=1\n"
     (letter,) = recorded_letters(log)
     assert letter.recipients == ("a@mail.example", "b@mail.example")

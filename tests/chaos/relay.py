@@ -25,6 +25,7 @@ import uvloop
 from newsletter.bench.recording_sink import Dialogue
 from tests.chaos.misbehavior import Misbehavior, RelayBehavior
 from tests.chaos.relay_log import CUT, HELD, REFUSED, TAKEN, Arrival, RelayLog, names
+from tests.waiting import TIMEOUT
 
 CLOSING = b"421 4.3.2 closing down\r\n"
 HOLD_SECONDS = 3600.0  # longer than any scenario
@@ -277,7 +278,7 @@ def change(control: int, misbehavior: dict[str, Any]) -> None:
     """Set the misbehavior of the relay with this control port; names that are missing get their defaults."""
     unknown = misbehavior.keys() - {field.name for field in fields(Misbehavior)}
     assert not unknown, unknown
-    with socket.create_connection(("127.0.0.1", control), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", control), timeout=TIMEOUT) as connection:
         connection.sendall(json.dumps(misbehavior).encode() + b"\n")
         assert connection.recv(10) == b"ok\n"
 

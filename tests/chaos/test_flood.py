@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from newsletter.bench.relays import recording_sink
+from newsletter.bench.visitor import browser_at
 from tests.chaos.signups import hidden_fields
 from tests.journeys.running_service import with_newsletter
 from tests.processes import production
@@ -29,7 +30,7 @@ def sign_up(browser: httpx2.Client, form: dict, email: str, *, ip: str) -> None:
 def flood(base_url: str, which: int, ended: Event) -> int:
     """Sign up from one /24 until the event, at this browser's share of the rate; return how many signed up."""
     began, number = time.monotonic(), 0
-    with httpx2.Client(base_url=base_url, trust_env=False) as browser:
+    with browser_at(base_url) as browser:
         form = hidden_fields(browser)
         while not ended.wait(max(0.0, began + number * BROWSERS / FLOOD_RATE - time.monotonic())):
             sign_up(browser, form, f"f{number}@d{which}-{number}.example", ip=f"198.51.100.{number % 250}")
@@ -50,7 +51,7 @@ def test_visitors_from_elsewhere_have_their_letters_at_the_relay_in_the_midst_of
             production(
                 postgresql_url, redis_url, relay, tmp_path, level="warning", TRUSTED_PROXIES="127.0.0.1"
             ) as service,
-            httpx2.Client(base_url=service.base_url, trust_env=False) as browser,
+            browser_at(service.base_url) as browser,
         ):
             form = hidden_fields(browser)
             floods = [browsers.submit(flood, service.base_url, which, ended) for which in range(BROWSERS)]

@@ -13,7 +13,7 @@ from tests.chaos.misbehavior import Misbehavior, RelayBehavior
 from tests.chaos.relay_log import CUT, REFUSED, TAKEN
 from tests.processes import running
 from tests.servers.server import listens
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 LETTER = b"To: anna@example.org\r\nMessage-ID: <1@press.example>\r\n\r\nHello.\r\n"
 
@@ -22,13 +22,13 @@ LETTER = b"To: anna@example.org\r\nMessage-ID: <1@press.example>\r\n\r\nHello.\r
 def relay(tmp_path: Path) -> Iterator[RelayProcess]:
     relay = RelayProcess(tmp_path, seed=1)
     with running(relay.process):
-        eventually(lambda: listens(relay.port), within=20)
+        eventually(lambda: listens(relay.port))
         yield relay
 
 
 @contextmanager
 def connected(relay: RelayProcess) -> Iterator[smtplib.SMTP]:
-    client = smtplib.SMTP("127.0.0.1", relay.port, "test", timeout=20)
+    client = smtplib.SMTP("127.0.0.1", relay.port, "test", timeout=TIMEOUT)
     client.ehlo()
     yield client
     client.close()

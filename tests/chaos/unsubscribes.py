@@ -11,6 +11,7 @@ from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
 from tests.chaos.environment import ChaosEnvironment
 from tests.chaos.running_issue import SECRET
+from tests.waiting import TIMEOUT
 
 BUTTON = {"List-Unsubscribe": "One-Click"}
 
@@ -31,7 +32,7 @@ def unsubscribe(environment: ChaosEnvironment, *, one_in: int) -> dict[str, floa
     )
     links = Links(Keyring([tuple(SECRET.split(":"))]), environment.base_url)
     left: dict[str, float] = {}
-    with httpx2.Client(trust_env=False, timeout=20) as browser:
+    with httpx2.Client(trust_env=False, timeout=TIMEOUT) as browser:
         for sent, number, address in schedule:
             environment.until(lambda sent=sent: environment.taken() >= sent, within=60)
             if environment.is_sent():

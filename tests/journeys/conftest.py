@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
 
-import httpx2
 import pytest
 
-from newsletter.bench.visitor import Visitor
+from newsletter.bench.visitor import Visitor, browser_at
 from newsletter.cli.serve import embedded_app, served
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.queues.wakeups import Wakeups
@@ -107,5 +106,5 @@ def visited(
     base_url: str, database: Database, wakeups: Wakeups, feed: LocalHttp, inbox: Inbox
 ) -> Iterator[RunningService]:
     """Yield the running service with a visitor's browser."""
-    with httpx2.Client(base_url=base_url, trust_env=False) as browser:
+    with browser_at(base_url) as browser:
         yield RunningService(database, wakeups, Visitor(browser, Path()), feed, inbox)

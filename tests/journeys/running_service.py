@@ -22,8 +22,6 @@ from tests.local_http import LocalHttp
 from tests.servers.databases import opened
 from tests.waiting import eventually
 
-TIMEOUT = 20  # seconds; beat replaces a lost wake-up in time, except the feeds' (after a minute)
-
 FEED = """<?xml version="1.0" encoding="utf-8"?>
 <rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description>News</description>
 {}</channel></rss>"""
@@ -53,7 +51,7 @@ class RunningService:
             mine = [letter for letter in self.inbox() if to in letter["To"] and about in str(letter["Subject"])]
             return mine if len(mine) >= at_least else []
 
-        letters = eventually(arrived, within=TIMEOUT)
+        letters = eventually(arrived)
         return sorted(letters, key=lambda letter: "Please confirm" not in str(letter["Subject"]))
 
     def subscribe(self, email: str, name: str = "") -> None:
@@ -74,7 +72,7 @@ class RunningService:
             return False
 
         self._make_feeds_due()
-        eventually(fetched, within=TIMEOUT)
+        eventually(fetched)
 
     def _make_feeds_due(self) -> None:
         """Wake the queue of feeds; a fetch that began before the feed changed plans the next one for later."""

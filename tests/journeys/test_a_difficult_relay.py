@@ -69,7 +69,7 @@ def run_until(service: WholeService, expected: dict[DeliveryStatus, int]) -> Non
         service.run(Queue.BULK)
         return states(service) == expected
 
-    eventually(reached, within=20, every=0.2)
+    eventually(reached, every=0.2)
 
 
 def test_an_unknown_recipient_fails_a_deferred_one_waits_and_the_others_get_their_letters(service, relay):

@@ -21,7 +21,7 @@ from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.conftest import visited
-from tests.journeys.running_service import TIMEOUT, RunningService, text, with_newsletter
+from tests.journeys.running_service import RunningService, text, with_newsletter
 from tests.processes import Production, connected_wakeups, production
 from tests.smtp_server import ScriptedServer
 from tests.waiting import eventually
@@ -102,7 +102,7 @@ def cause_errors(service: RunningService, links: list[str]) -> None:
         service.visitor.sign_up("morning", ODD, "")
     with closed(service.database, "deliveries"):
         service.visitor.sign_up("morning", ODD, "")
-        eventually(lambda: states(service, Signup.state, SignupState.FAILED), within=TIMEOUT)
+        eventually(lambda: states(service, Signup.state, SignupState.FAILED))
     browser = service.visitor.browser
     for link in links:
         browser.get(link[:-1])
@@ -130,7 +130,7 @@ def test_no_log_contains_an_address_a_name_a_token_or_a_secret(processes_and_ser
     (confirmation, issue) = service.letters(ANA, 2)
     service.letters(BEN, 2)
     service.visitor.leave(issue)
-    eventually(lambda: states(service, Delivery.status, DeliveryStatus.FAILED), within=TIMEOUT)
+    eventually(lambda: states(service, Delivery.status, DeliveryStatus.FAILED))
     cause_errors(service, [issue["List-Unsubscribe"].strip("<>"), link_in(confirmation, "/confirm/")])
 
     for process in processes.processes:

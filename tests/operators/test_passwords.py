@@ -1,7 +1,7 @@
 """Passwords: how they are stored, which are refused, and how many are hashed at once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 from argon2 import PasswordHasher
@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from newsletter.errors import Malformed
 from newsletter.operators import passwords
 from newsletter.operators.passwords import AT_ONCE, MAX_WAITING, Passwords, TooBusy
+from tests.waiting import TIMEOUT, eventually
 from tests.whole_service import CHEAP_HASHES
 
 
@@ -58,37 +59,35 @@ class SlowHasher(PasswordHasher):
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
         self.may_end = Event()
+        self.begun = Semaphore(0)
 
     def hash(self, password, **options):
-        assert self.may_end.wait(10)
+        self.begun.release()
+        assert self.may_end.wait(TIMEOUT)
         return super().hash(password, **options)
 
 
 def test_two_are_hashed_at_once_a_few_wait_and_the_rest_are_asked_to_come_again():
     hasher = SlowHasher()
-    keeper = Passwords(hasher, wait_seconds=10)
+    keeper = Passwords(hasher, wait_seconds=TIMEOUT)
     with ThreadPoolExecutor(AT_ONCE + MAX_WAITING + 3) as pool:
         asked = [pool.submit(keeper.hash, "violet harbour ledger 7") for _ in range(AT_ONCE + MAX_WAITING + 3)]
-        refused = [each for each in asked if isinstance(_outcome_soon(each), TooBusy)]
+        eventually(lambda: sum(each.done() for each in asked) >= 3)
+        refused = [each for each in asked if each.done()]
         hasher.may_end.set()
-        assert len(refused) == 3
-        assert [each.result() for each in asked if each not in refused]
+        assert [type(each.exception()) for each in refused] == [TooBusy] * 3
+        assert all(each.result() for each in asked if each not in refused)
     with pytest.raises(TooBusy):
         _while_two_are_hashed(Passwords(hasher, wait_seconds=0.01), hasher)
 
 
-def _outcome_soon(asked):
-    try:
-        return asked.exception(timeout=0.2)
-    except TimeoutError:
-        return None
-
-
 def _while_two_are_hashed(keeper, hasher):
     hasher.may_end.clear()
+    hasher.begun = Semaphore(0)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in range(AT_ONCE):
             pool.submit(keeper.hash, "violet harbour ledger 7")
+            assert hasher.begun.acquire(timeout=TIMEOUT)
         try:
             keeper.hash("violet harbour ledger 7")
         finally:

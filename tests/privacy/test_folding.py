@@ -6,7 +6,7 @@ from contextlib import closing
 from itertools import count, cycle
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
@@ -115,7 +115,7 @@ def test_five_thousand_old_letters_become_one_total_in_batches_of_few_statements
         assert dict(kept) == {sheet.sha256: sheet.source for sheet in TEXTS}
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(
     statuses=st.lists(st.sampled_from([*FINAL, DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT]), max_size=12),
     limit=st.integers(1, 5),

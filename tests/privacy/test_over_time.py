@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from sqlalchemy import insert, select, update
@@ -197,6 +197,5 @@ def test_who_asks_again_and_leaves_again_keeps_no_evidence_of_the_second_request
 def test_whatever_people_do_the_sums_hold_and_nobody_is_kept_too_long(service):
     for slug in SLUGS:
         service.newsletter(slug)
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    examples = settings(max_examples=12, stateful_step_count=18, suppress_health_check=checks)
+    examples = settings(max_examples=12, stateful_step_count=18)
     run_state_machine_as_test(lambda: Lives(service), settings=examples)

@@ -16,7 +16,7 @@ from redis import Redis
 from newsletter.queues import broker
 from newsletter.queues.wakeups import BackgroundWakeups, Queue
 from tests.servers.redis import frozen, gone
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 
 class Broker:
@@ -30,7 +30,7 @@ class Broker:
 
     def send(self, queue: Queue) -> None:
         self.touched.set()
-        assert self._free.wait(5)
+        assert self._free.wait(TIMEOUT)
         self.sent.append(queue)
 
     @contextmanager
@@ -63,7 +63,7 @@ def test_wake_ups_during_a_send_that_hangs_return_at_once_and_become_one():
     with closing(BackgroundWakeups(slow_broker.send)) as wakeups:
         with slow_broker.held():
             wakeups.wake(Queue.URGENT)
-            assert slow_broker.touched.wait(5)
+            assert slow_broker.touched.wait(TIMEOUT)
             for _ in range(100):
                 wakeups.wake(Queue.URGENT)
                 wakeups.wake(Queue.BULK)
@@ -115,7 +115,7 @@ def test_closing_does_not_wait_for_a_send_that_hangs():
     wakeups = BackgroundWakeups(slow_broker.send)
     with slow_broker.held():
         wakeups.wake(Queue.BULK)
-        assert slow_broker.touched.wait(5)
+        assert slow_broker.touched.wait(TIMEOUT)
         wakeups.close(within=0.01)
         assert slow_broker.sent == []
     eventually(lambda: "wake-ups" not in [thread.name for thread in threading.enumerate()])
@@ -127,13 +127,13 @@ from newsletter.queues.wakeups import BackgroundWakeups, Queue
 sent = threading.Event()
 wakeups = BackgroundWakeups(lambda queue: sent.set())
 wakeups.wake(Queue.URGENT)
-assert sent.wait(5)
+assert sent.wait(60)
 sent.clear()
 if child := os.fork():
     _, status = os.waitpid(child, 0)
     raise SystemExit(os.waitstatus_to_exitcode(status))
 wakeups.wake(Queue.URGENT)
-os._exit(not sent.wait(5))
+os._exit(not sent.wait(60))
 """
 
 

@@ -8,6 +8,8 @@ from itertools import count
 import httpx2
 import pytest
 
+from tests.waiting import TIMEOUT
+
 NUMBERS = count(1)
 
 
@@ -41,5 +43,5 @@ def provider() -> Iterator[LoopbackProvider]:
         warnings.simplefilter("ignore")
         import oidc_provider_mock  # noqa: PLC0415 - it warns of its own libraries
 
-    with oidc_provider_mock.run_server_in_thread() as server, httpx2.Client(trust_env=False) as client:
+    with oidc_provider_mock.run_server_in_thread() as server, httpx2.Client(trust_env=False, timeout=TIMEOUT) as client:
         yield LoopbackProvider(f"http://localhost:{server.server_port}", client)

@@ -20,7 +20,7 @@ from newsletter.errors import Refused
 from newsletter.store import write_lock
 from newsletter.store.database import Database
 from newsletter.store.write_lock import WriteLock
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 from tests.whole_service import whole_service
 
 
@@ -87,7 +87,7 @@ def test_sixty_simultaneous_unsubscribes_are_all_answered(sqlite_url, tmp_path):
 
         for _ in range(60):
             Thread(target=press, daemon=True).start()
-        assert eventually(lambda: len(statuses) == 60, within=30)
+        assert eventually(lambda: len(statuses) == 60)
         assert set(statuses) == {200}
 
 
@@ -143,7 +143,7 @@ def test_a_waiter_that_is_interrupted_does_not_block_the_others():
         signal.signal(signal.SIGUSR1, usual)
     assert not passed.is_set()
     lock.release()
-    assert passed.wait(5)
+    assert passed.wait(TIMEOUT)
     behind.join()
     assert not lock._queue
 

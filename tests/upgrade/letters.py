@@ -14,6 +14,7 @@ import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.chaos.relay_log import TAKEN, Arrival
+from tests.waiting import TIMEOUT
 
 PREFERENCES = re.compile(rb"/preferences/[\w.-]+")
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}  # RFC 8058
@@ -58,7 +59,7 @@ class Browser:
     """A reader's browser on the site of one release."""
 
     def __init__(self, base_url: str) -> None:
-        self._client = httpx2.Client(base_url=base_url, trust_env=False, timeout=30)
+        self._client = httpx2.Client(base_url=base_url, trust_env=False, timeout=TIMEOUT)
 
     def close(self) -> None:
         """Close its connections."""

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx2
 
+from tests.waiting import TIMEOUT
+
 HEALTH = ("live", "ready", "work")
 
 
@@ -12,7 +14,7 @@ def compare(before: str, after: str) -> list[str]:
     """Fail where a metric or key of the release before is missing in the one after; return what the latter adds."""
     added = []
     for what, names in (("metrics", _metrics), *((f"health/{page}", _keys) for page in HEALTH)):
-        old, new = (names(httpx2.get(f"{url}/{what}", trust_env=False, timeout=20)) for url in (before, after))
+        old, new = (names(httpx2.get(f"{url}/{what}", trust_env=False, timeout=TIMEOUT)) for url in (before, after))
         assert old, f"/{what} says nothing"
         assert not (missing := old - new), f"/{what} lacks {sorted(missing)}"
         if more := new - old:

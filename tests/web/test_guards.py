@@ -17,7 +17,7 @@ from newsletter.consent.signups.signups import Signup
 from newsletter.queues.wakeups import Queue
 from newsletter.web.guards import DEFAULT_BODY_BYTES, FORM_BODY_BYTES, route_rules
 from tests.servers.server import free_port
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 from tests.whole_service import WholeService
 
 MB = 1024 * 1024
@@ -34,7 +34,7 @@ def served(app: FastAPI) -> Iterator[http.client.HTTPConnection]:
     thread = Thread(target=server.run)
     thread.start()
     eventually(lambda: server.started)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
         yield connection
     finally:
@@ -99,7 +99,7 @@ def test_a_length_over_the_limit_is_refused_before_a_byte_of_the_body_arrives(si
     request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
     with (
         served(with_webhooks(site)) as connection,
-        socket.create_connection((connection.host, connection.port), timeout=30) as client,
+        socket.create_connection((connection.host, connection.port), timeout=TIMEOUT) as client,
     ):
         client.sendall(request.encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -39,7 +39,7 @@ class Installation:
     def worker(self, name: str = "worker", *options: str, **settings: str) -> Process:
         """Start a worker, and wait until it is ready."""
         process = self.start(name, *WORKER, "--loglevel=INFO", *options, **settings)
-        eventually(lambda: "worker started" in process.output() or not process.runs, within=40)
+        eventually(lambda: "worker started" in process.output() or not process.runs)
         return process
 
     def beat(self, name: str = "beat") -> Process:

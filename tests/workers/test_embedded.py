@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.queues import broker
 from newsletter.queues.wakeups import Queue
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 from workers import schedule
 from workers.app import make_app
 from workers.embedded import embedded
@@ -82,12 +82,12 @@ def test_a_queue_runs_again_after_a_failure(app, caplog):
 def test_a_busy_queue_delays_no_other(app):
     done, urgent = threading.Event(), threading.Event()
     for queue in set(Queue) - {Queue.URGENT}:
-        handle(app, queue, lambda: done.wait(5))
+        handle(app, queue, lambda: done.wait(TIMEOUT))
     handle(app, Queue.URGENT, urgent.set)
     with embedded(app), closing(broker.wakeups(app)) as wakeups:
         for queue in sorted(Queue, reverse=True):
             wakeups.wake(queue)
-        assert urgent.wait(5)
+        assert urgent.wait(TIMEOUT)
         done.set()
 
 
@@ -97,14 +97,14 @@ def test_leaving_waits_for_the_running_task_and_drops_waiting_ones(app):
 
     def work() -> None:
         begun.set()
-        assert free.wait(5)
+        assert free.wait(TIMEOUT)
         calls.append("call")
 
     handle(app, Queue.BULK, work)
     with closing(broker.wakeups(app)) as wakeups:
         with embedded(app):
             wakeups.wake(Queue.BULK)
-            assert begun.wait(5)
+            assert begun.wait(TIMEOUT)
             threading.Timer(0.05, free.set).start()
         assert calls == ["call"]
 
@@ -115,12 +115,12 @@ def test_a_running_job_is_asked_to_end_when_the_service_ends(app):
 
     def work() -> None:
         begun.set()
-        ended.append(stop.wait(5))
+        ended.append(stop.wait(TIMEOUT))
 
     handle(app, Queue.BULK, work)
     with closing(broker.wakeups(app)) as wakeups, embedded(app, stop=stop):
         wakeups.wake(Queue.BULK)
-        assert begun.wait(5)
+        assert begun.wait(TIMEOUT)
     assert ended == [True]
 
 

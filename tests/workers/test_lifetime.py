@@ -16,7 +16,7 @@ from tests.builders import owed
 from tests.processes import WEB
 from tests.servers.server import free_port, listens
 from tests.smtp_server import SILENCE, USUAL, ScriptedServer, late
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 from workers import lifetime
 from workers.once import Once
 
@@ -39,7 +39,7 @@ def test_a_worker_that_is_sending_ends_after_the_current_letter_and_leaves_none_
     with ScriptedServer(always={"DOT": late(USUAL["DOT"], 0.5)}) as slow:
         worker = installation.worker(**relay(slow))
         installation.wake(Queue.BULK)
-        eventually(lambda: len(slow.letters) >= 2, within=20)
+        eventually(lambda: len(slow.letters) >= 2)
         worker.terminate()
         assert worker.wait(WITHIN) == 0
     assert installation.statuses().count(DeliveryStatus.SENT) == len(slow.letters) < 50
@@ -68,7 +68,7 @@ def two_signals_at_once() -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: signals.worker_shutting_down.send(None))
     signal.raise_signal(signal.SIGINT)
-    sys.exit(not stop.wait(5))
+    sys.exit(not stop.wait(TIMEOUT))
 
 
 def signal_after_a_failed_start() -> None:
@@ -81,7 +81,7 @@ def signal_after_a_failed_start() -> None:
     lifetime.connect_signals(Once(build), StringIO(), stop, heartbeat=5)
     signals.worker_init.send(None)
     signals.worker_shutting_down.send(None)
-    sys.exit(not stop.wait(5))
+    sys.exit(not stop.wait(TIMEOUT))
 
 
 @pytest.mark.parametrize("body", [two_signals_at_once, signal_after_a_failed_start])
@@ -97,7 +97,7 @@ def test_a_worker_ends_although_a_relay_hangs(installation):
     with ScriptedServer(always={"DOT": SILENCE}) as hanging:
         worker = installation.worker(**relay(hanging))
         installation.wake(Queue.BULK)
-        eventually(lambda: "DATA" in hanging.commands, within=20)
+        eventually(lambda: "DATA" in hanging.commands)
         worker.terminate()
         assert worker.wait(WITHIN) == 0
     assert "abandoned" not in worker.output()
@@ -113,7 +113,7 @@ def test_a_service_in_one_process_ends_although_a_relay_hangs(installation):
             "serve", "newsletter", "serve", "--port", port, NEWSLETTER_REDIS_URL="", **relay(hanging)
         )
         installation.sign_up()
-        eventually(lambda: "DATA" in hanging.commands, within=40)
+        eventually(lambda: "DATA" in hanging.commands)
         serve.terminate()
         assert serve.wait(WITHIN) == 0
     assert "Traceback" not in serve.output()
@@ -121,7 +121,7 @@ def test_a_service_in_one_process_ends_although_a_relay_hangs(installation):
 
 def test_beat_ends_at_once(installation):
     beat = installation.beat()
-    eventually(lambda: "beat started" in beat.output(), within=40)
+    eventually(lambda: "beat started" in beat.output())
     beat.terminate()
     assert beat.wait(WITHIN) == 0
     assert "Traceback" not in beat.output()
@@ -131,7 +131,7 @@ def test_beat_ends_at_once(installation):
 def test_the_site_ends_although_a_visitor_is_in_the_middle_of_a_form(installation):
     port = free_port()
     web = installation.start("web", *WEB, "--port", str(port))
-    eventually(lambda: listens(port), within=40)
+    eventually(lambda: listens(port))
     with socket.create_connection(("127.0.0.1", port)) as visitor:
         visitor.sendall(b"POST /subscribe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\ne")
         web.terminate()

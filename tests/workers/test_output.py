@@ -26,7 +26,7 @@ def test_a_process_logs_its_start_and_each_line_is_a_json_object(command, redis_
         )
         with process:
             try:
-                eventually(lambda: f"{command} started" in events(errors), within=30)
+                eventually(lambda: f"{command} started" in events(errors))
             finally:
                 process.send_signal(signal.SIGTERM)
     assert process.returncode == 0

@@ -14,11 +14,16 @@ from newsletter.mail.pace.shared_state import LocalSharedState, PaceState, Share
 from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.relays import Relay
 from tests.clock import NOON
-from tests.waiting import eventually
-from workers.shared_state import RECONNECT_INTERVAL, REDIS_TIMEOUT, RedisSharedState
+from tests.waiting import TIMEOUT, eventually
+from workers.shared_state import RedisSharedState
 
 RELAY = "relay:relay.example:25"
 TAKEN = Result(1, 1, Outcome.TAKEN, Reply(250, "2.0.0", "ok"), NOON)
+
+
+def state_in(url: str, stack: ExitStack) -> RedisSharedState:
+    """Open the state in a Redis that answers, however busy the machine is."""
+    return stack.enter_context(closing(RedisSharedState(url, timeout=TIMEOUT)))
 
 
 @pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.redis)])
@@ -30,7 +35,7 @@ def open_state(request) -> Iterator[Callable[[], SharedState]]:
         return
     url = request.getfixturevalue("redis_url")
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(RedisSharedState(url)))
+        yield lambda: state_in(url, stack)
 
 
 def marked(shared_state: SharedState, marks: str, key: str = "issue:1") -> PaceState:
@@ -40,9 +45,11 @@ def marked(shared_state: SharedState, marks: str, key: str = "issue:1") -> PaceS
 
 def test_no_two_workers_get_the_same_turns(open_state):
     one, other = open_state(), open_state()
-    starts = [shared_state.reserve(RELAY, rate=10, turns=5) for shared_state in (one, other, one, other)]
+    began = time.monotonic()
+    starts = [shared_state.reserve(RELAY, rate=0.1, turns=5) for shared_state in (one, other, one, other)]
+    passed = time.monotonic() - began  # between two reservations, in which a turn comes nearer
     assert starts[0] == pytest.approx(0, abs=0.001)
-    assert starts[1:] == pytest.approx([0.5, 1.0, 1.5], abs=0.3)
+    assert all(turn - passed <= start <= turn + 0.001 for turn, start in zip([50, 100, 150], starts[1:], strict=True))
     assert other.reserve("relay:other.example:25", rate=10, turns=5) == pytest.approx(0, abs=0.001)
 
 
@@ -72,7 +79,7 @@ def test_all_workers_read_what_one_writes(open_state):
 
 def test_all_workers_have_the_same_time(open_state):
     (_, now), (_, later) = (open_state().change(RELAY, lambda state, _: state) for _ in range(2))
-    assert 0 <= later - now < 5
+    assert 0 <= later - now < TIMEOUT
 
 
 def test_a_change_is_atomic(open_state):
@@ -91,20 +98,20 @@ def test_a_process_that_sends_alone_counts_one(open_state):
 def test_all_workers_share_the_connections(redis_url):
     relay = Relay(host="relay.example", port=25, connections=5)
     with ExitStack() as stack:
-        states = [stack.enter_context(closing(RedisSharedState(redis_url))) for _ in range(3)]
+        states = [state_in(redis_url, stack) for _ in range(3)]
         paces = [SharedPace(shared_state, relay) for shared_state in states]
         for pace in paces:
             pace.connection_limit(5)
-        late = SharedPace(stack.enter_context(closing(RedisSharedState(redis_url))), relay)
+        late = SharedPace(state_in(redis_url, stack), relay)
         assert late.connection_limit(5) == 1
         assert late.connection_limit(20) == 5
         states[0].close()
-        eventually(lambda: paces[1].connection_limit(6) == 2, within=10)
+        eventually(lambda: paces[1].connection_limit(6) == 2)
 
 
 @pytest.mark.redis
 def test_taken_messages_cost_redis_few_calls(redis_url):
-    with closing(RedisSharedState(redis_url)) as shared_state, Redis.from_url(redis_url) as redis:
+    with closing(RedisSharedState(redis_url, timeout=TIMEOUT)) as shared_state, Redis.from_url(redis_url) as redis:
         pace = SharedPace(shared_state, Relay(host="relay.example", port=25, rate=100_000))
         began = time.monotonic()
         for _ in range(10_000):
@@ -118,7 +125,7 @@ def test_taken_messages_cost_redis_few_calls(redis_url):
 
 @pytest.mark.redis
 def test_every_key_in_redis_expires(redis_url):
-    with closing(RedisSharedState(redis_url)) as shared_state, Redis.from_url(redis_url) as redis:
+    with closing(RedisSharedState(redis_url, timeout=TIMEOUT)) as shared_state, Redis.from_url(redis_url) as redis:
         shared_state.reserve(RELAY, rate=10, turns=2)
         shared_state.process_count(RELAY)
         marked(shared_state, "tgt")
@@ -128,7 +135,7 @@ def test_every_key_in_redis_expires(redis_url):
 
 @pytest.mark.redis
 def test_keys_of_a_newer_release_are_kept_and_an_invalid_value_is_replaced(redis_url):
-    with closing(RedisSharedState(redis_url)) as shared_state, Redis.from_url(redis_url) as redis:
+    with closing(RedisSharedState(redis_url, timeout=TIMEOUT)) as shared_state, Redis.from_url(redis_url) as redis:
         marked(shared_state, "t", key="newer")
         marked(shared_state, "t", key="broken")
         newer, broken = (f"newsletter:notes:{key}" for key in ("newer", "broken"))
@@ -141,7 +148,7 @@ def test_keys_of_a_newer_release_are_kept_and_an_invalid_value_is_replaced(redis
 
 @pytest.mark.redis
 def test_an_emptied_redis_is_filled_from_memory(redis_url):
-    with closing(RedisSharedState(redis_url)) as shared_state, Redis.from_url(redis_url) as redis:
+    with closing(RedisSharedState(redis_url, timeout=TIMEOUT)) as shared_state, Redis.from_url(redis_url) as redis:
         marked(shared_state, "tttg")
         redis.flushall()
         assert marked(shared_state, "t").marks == "tttgt"
@@ -152,8 +159,11 @@ def test_an_emptied_redis_is_filled_from_memory(redis_url):
 @pytest.mark.redis
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 def test_a_missing_redis_is_waited_for_once_and_each_worker_keeps_to_its_share(restartable_redis, how):
+    timeout = 3.0  # seconds: not to be reached while Redis is there, nor by all calls together once they do not wait
     with ExitStack() as stack:
-        one, other = (stack.enter_context(closing(RedisSharedState(restartable_redis.url))) for _ in range(2))
+        one, other = (
+            stack.enter_context(closing(RedisSharedState(restartable_redis.url, timeout=timeout))) for _ in range(2)
+        )
         assert (one.process_count(RELAY), other.process_count(RELAY)) == (1, 2)
         marked(other, "tg")
         with ExitStack() as away:
@@ -163,27 +173,27 @@ def test_a_missing_redis_is_waited_for_once_and_each_worker_keeps_to_its_share(r
                 restartable_redis.kill()
                 away.callback(restartable_redis.start)
             began = time.monotonic()
-            assert other.reserve(RELAY, rate=10, turns=5) == pytest.approx(0, abs=0.001)
-            assert time.monotonic() - began < REDIS_TIMEOUT + 0.15
-            began = time.monotonic()
-            assert other.reserve(RELAY, rate=10, turns=5) == pytest.approx(1.0, abs=0.1)  # half of the rate
+            assert other.reserve(RELAY, rate=0.1, turns=5) == pytest.approx(0, abs=0.001)
+            waited = time.monotonic() - began
+            start = other.reserve(RELAY, rate=0.1, turns=5)
             for _ in range(1000):
                 other.process_count(RELAY)
             assert marked(other, "t").marks == "tgt"
-            assert time.monotonic() - began < 0.2
+            passed = time.monotonic() - began
+            assert 100 - passed <= start <= 100, "half of the rate"
+            assert waited >= timeout or how == "killed"
+            assert passed < 2 * timeout, "only one call waits"
         after = {"frozen": "tg", "killed": "tgt"}[how]  # an empty Redis is filled with what a worker remembers
-        eventually(
-            lambda: marked(other, "").marks == after and marked(one, "").marks == after, within=3 * RECONNECT_INTERVAL
-        )
+        eventually(lambda: marked(other, "").marks == after and marked(one, "").marks == after)
 
 
 @pytest.mark.redis
 def test_messages_leave_although_redis_is_away_from_the_start(restartable_redis):
     restartable_redis.kill()
-    with closing(RedisSharedState(restartable_redis.url)) as shared_state:
+    with closing(RedisSharedState(restartable_redis.url, timeout=TIMEOUT)) as shared_state:
         began = time.monotonic()
         pace = SharedPace(shared_state, Relay(host="relay.example", port=25, rate=1000))
         assert pace.connection_limit(4) == 4
         assert pace.delay() == 0
-        assert time.monotonic() - began < REDIS_TIMEOUT + 0.15
+        assert time.monotonic() - began < TIMEOUT
     restartable_redis.start()

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from tests.waiting import TIMEOUT
 from workers.single_flight import SingleFlight
 
 
@@ -19,7 +20,7 @@ class Slow:
     def __call__(self) -> bool:
         self.calls += 1
         self.begun.release()
-        assert self.free.acquire(timeout=5)
+        assert self.free.acquire(timeout=TIMEOUT)
         return self.more.pop()
 
 
@@ -36,11 +37,11 @@ def test_a_call_while_the_queue_is_busy_returns_and_causes_another_run():
     guard = SingleFlight(slow, again=lambda: wakes.append("again"))
     first = threading.Thread(target=guard)
     first.start()
-    assert slow.begun.acquire(timeout=5)
+    assert slow.begun.acquire(timeout=TIMEOUT)
     guard()
     guard()
     slow.free.release()
-    first.join(5)
+    first.join(TIMEOUT)
     assert slow.calls == 1
     assert wakes == ["again"]
 

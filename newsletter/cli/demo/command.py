@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import httpx2
 import typer
 from rich.console import Console
 
 from newsletter.bench.servers.external import SINK
-from newsletter.bench.visitor import StepFailed, Visitor, feed_served
+from newsletter.bench.visitor import StepFailed, Visitor, browser_at, feed_served
 from newsletter.cli import console
 from newsletter.cli.demo import desk
 from newsletter.cli.demo.environment import FOLDER, DemoOptions, DemoService, started
@@ -105,7 +104,7 @@ def _introduce(terminal: Console, service: DemoService) -> None:
 
 def _run_steps(terminal: Console, service: DemoService, newsletter: DemoNewsletter, readers: int) -> dict[str, Any]:
     base_url = service.site.settings.base_url
-    with closing(httpx2.Client(base_url=base_url, timeout=30, trust_env=False)) as browser:
+    with closing(browser_at(base_url)) as browser:
         visitor = Visitor(browser, service.inbox)
         return DemoSteps(terminal, service.site, visitor, newsletter, service.check_progress).run(readers)
 

@@ -14,7 +14,7 @@ import httpx2
 from newsletter import audit_log, clock, settings
 from newsletter.bench.processes import Processes, unwinding_on_signals
 from newsletter.bench.servers import external
-from newsletter.bench.visitor import ReceivedLetters, wait_for
+from newsletter.bench.visitor import ReceivedLetters, browser_at, wait_for
 from newsletter.cli.demo.inboxes import Maildir, Relayed
 from newsletter.cli.serve import embedded_app, listening, served
 from newsletter.errors import NewsletterError
@@ -130,7 +130,7 @@ def _in_separate_processes(configuration: Settings, processes: Processes, port: 
     with broker.connect(configuration.redis_url) as celery, closing(broker.wakeups(celery)) as wakeups:
         site = Site.build(configuration, wakeups)
         with closing(site.database):
-            with httpx2.Client(base_url=configuration.base_url, trust_env=False) as browser:
+            with browser_at(configuration.base_url) as browser:
                 wait_for(lambda: _answers(browser), "the site to answer", check=processes.check)
             try:
                 yield site

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
-import httpx2
 import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import select
 
-from newsletter.bench.visitor import Visitor
+from newsletter.bench.visitor import Visitor, browser_at
 from newsletter.cli.serve import embedded_app, served
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.links import Purpose
@@ -56,7 +55,7 @@ class OpenDesk:
 
     def subscribe(self) -> None:
         """Let a reader sign up and confirm."""
-        with httpx2.Client(base_url=self.site.settings.base_url, trust_env=False) as browser:
+        with browser_at(self.site.settings.base_url) as browser:
             visitor = Visitor(browser, Path())  # type: ignore[arg-type] - no inbox is read
             visitor.sign_up("morning-letter", READER, "")
             visitor.confirm(eventually(lambda: self.letters(READER), within=20)[0])

@@ -3,7 +3,7 @@
 from contextlib import closing
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
@@ -19,14 +19,14 @@ HISTORIES = st.lists(st.lists(st.sampled_from(list(Event)), max_size=7), min_siz
 
 
 @pytest.mark.slow
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(histories=HISTORIES)
 def test_one_statement_derives_the_same_standings_as_the_fold_over_each_history(sqlite_url, histories):
     with closing(opened(sqlite_url)) as database:
         compare(database, histories)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(histories=HISTORIES)
 def test_postgresql_derives_the_same_standings(postgresql_url, histories):
     with closing(opened(postgresql_url)) as database:

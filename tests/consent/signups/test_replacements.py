@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -170,7 +170,7 @@ def test_a_name_says_whom_it_names(address_key, nonce):
 corrections = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(-1, 5)), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.sampled_from(["received", "asked", "confirmed"]), min_size=1, max_size=3), corrections, st.randoms())
 def test_voiding_a_set_equals_voiding_one_by_one_in_any_order(begin, before, posted, random):
     """What a set voids does not depend on where it was cut, or on the order of the claim."""

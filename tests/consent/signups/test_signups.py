@@ -13,6 +13,7 @@ from newsletter.store.grouped_inserts import GroupedInserts
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
 from tests.statements import executed
+from tests.waiting import TIMEOUT
 
 
 def receive(session, newsletter, address: str) -> None:
@@ -69,7 +70,7 @@ def test_a_group_of_forms_is_stored_like_each_of_them_alone(database, begin, rea
     }
     with closing(GroupedInserts(database, Signup, FORM_COLUMNS)) as inserts:
         for future in [inserts.insert(signups.values(**form)) for _ in range(3)]:
-            future.result(30)
+            future.result(TIMEOUT)
     with begin() as session:
         signups.receive(session, **form)
     with reading() as session:

@@ -93,7 +93,7 @@ def test_a_killed_child_is_not_the_document_s_fault(sandboxed, site: LocalHttp):
         for child in killed:
             os.kill(child, signal.SIGKILL)
         assert isinstance(running.exception(), DownloadInterrupted)
-        eventually(lambda: not set(killed) & set(children(sandboxed.server_pid)), within=20)
+        eventually(lambda: not set(killed) & set(children(sandboxed.server_pid)))
 
 
 def test_a_child_killed_before_it_reads_its_request_does_not_end_the_server(site: LocalHttp):
@@ -104,7 +104,7 @@ def test_a_child_killed_before_it_reads_its_request_does_not_end_the_server(site
         os.kill(child, signal.SIGSTOP)
         before = sockets(server)
         running = threads.submit(downloader.feed, good)
-        eventually(lambda: sockets(server) - before, within=20)
+        eventually(lambda: sockets(server) - before)
         downloader.feed(good)  # by another child: the server has handed the first download over
         os.kill(child, signal.SIGKILL)
         assert isinstance(running.exception(), DownloadInterrupted)
@@ -134,7 +134,7 @@ def test_closing_cancels_the_downloads_and_leaves_no_process(site: LocalHttp):
 def started(threads: ThreadPoolExecutor, downloader: SandboxedDownloader, site: LocalHttp) -> Future:
     """Start a slow download and wait until its request has arrived."""
     running = threads.submit(downloader.feed, site.put("/slow.xml", **hostile.slow()))
-    eventually(lambda: site.requests, within=20)
+    eventually(lambda: site.requests)
     return running
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -223,7 +223,7 @@ class Desk:
 STEPS = ("edit", "article_edited", "design", "look", "approve", "unschedule", "begin", "pause", "cancel")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(steps=st.lists(st.sampled_from(STEPS), max_size=14))
 def test_an_issue_is_never_sent_with_another_content_than_the_approved_one(sqlite_database, steps):
     """Whatever operators, feeds and workers do in whatever order, sending begins with what an approver saw."""

@@ -6,6 +6,7 @@ import pytest
 
 from newsletter.doctor.domains import spf, spf_verdicts
 from newsletter.doctor.domains.spf import Evaluation, PermError
+from tests.waiting import TIMEOUT
 
 RELAY = ip_address("192.0.2.25")
 
@@ -168,7 +169,7 @@ def test_a_failing_dns_is_unknown_and_not_missing(zone, resolver):
     assert levels(resolver) == [("unknown", "spf")]
     zone.failing.clear()
     zone.failing.add("include.example")
-    other = type(resolver)("127.0.0.1", zone.port, try_timeout=0.5, timeout=1.0)
+    other = type(resolver)("127.0.0.1", zone.port, try_timeout=TIMEOUT, timeout=TIMEOUT)
     zone.put("press.example", TXT="v=spf1 include:include.example -all")
     assert levels(other) == [("unknown", "spf")]
 

@@ -32,6 +32,7 @@ from tests.builders import (
 from tests.clock import NOON
 from tests.query_plans import blocks_read, fill, prepare_everything, rows_read
 from tests.transports import FakeMonotonic
+from tests.waiting import TIMEOUT
 
 MINUTE = timedelta(minutes=1)
 
@@ -380,7 +381,7 @@ def test_workers_that_claim_at_once_never_share_a_delivery(postgresql_database):
 
     def claim_all(worker: int) -> list[int]:
         mine = []
-        start.wait(5)
+        start.wait(TIMEOUT)
         while True:
             with postgresql_database.writing() as session:
                 more = claimed(session, worker=worker, limit=3)

@@ -557,7 +557,7 @@ class History(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_whatever_happens_the_counts_are_right_and_no_reader_gets_a_letter_twice(harness, database):
-    examples = settings(max_examples=15 if database.is_sqlite else 8, stateful_step_count=15, deadline=None)
+    examples = settings(max_examples=15 if database.is_sqlite else 8, stateful_step_count=15)
     run_state_machine_as_test(lambda: History(harness), settings=examples)
 
 

@@ -12,7 +12,7 @@ from newsletter.mail.delivery import claims, leases, reclaiming
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor, Worker
 from tests.builders import a_worker, owed
 from tests.clock import NOON
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 
 def beats(reading, worker: int | None = None) -> int:
@@ -33,14 +33,14 @@ def test_a_process_registers_once_however_many_threads_ask(heartbeat, reading):
     workers = []
 
     def ask() -> None:
-        start.wait(5)
+        start.wait(TIMEOUT)
         workers.append(heartbeat.worker(now=NOON))
 
     crowd = [threading.Thread(target=ask) for _ in range(8)]
     for each in crowd:
         each.start()
     for each in crowd:
-        each.join(5)
+        each.join(TIMEOUT)
     with reading() as session:
         assert workers == [session.scalars(select(Worker.id)).one()] * 8
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -290,7 +290,7 @@ def test_a_letter_that_cannot_have_arrived_ends_as_what_ended_it(database, befor
     steps=st.lists(st.sampled_from([*CANNOT_HAVE_ARRIVED, *MAY_HAVE_ARRIVED]), max_size=5),
     end=st.sampled_from(list(ENDS[False])),
 )
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10)
 def test_an_attempt_that_may_have_succeeded_is_never_forgotten(database, steps, end):
     letter, doubtful = LetterHistory(database), False
     for step in [*steps, end]:

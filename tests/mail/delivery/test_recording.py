@@ -23,6 +23,7 @@ from newsletter.store.database import Begin, Database
 from tests.builders import a_worker, owed
 from tests.clock import NOON
 from tests.servers.databases import opened
+from tests.waiting import TIMEOUT
 
 LATE = NOON + timedelta(seconds=7)
 
@@ -187,7 +188,7 @@ class Gate:
 
     @contextmanager
     def __call__(self):
-        assert self.open.wait(10)
+        assert self.open.wait(TIMEOUT)
         with self._begin() as session:
             yield session
 
@@ -245,7 +246,7 @@ def test_results_survive_a_database_that_is_killed_and_started_again(restartable
             restartable_postgresql.kill()
             for each in after:
                 group_commit.add(taken(each))
-            assert tried.wait(20)
+            assert tried.wait(TIMEOUT)
             restartable_postgresql.start()
         assert group_commit.recorded == 2 * GROUP_SIZE
         assert statuses(database.reading) == [DeliveryStatus.SENT] * 2 * GROUP_SIZE
@@ -281,7 +282,7 @@ def test_results_survive_a_database_that_is_read_only_for_a_while(postgresql_url
                     group_commit.add(taken(each))
                 group_commit.add(taken(mine[0], refused)._replace(outcome=Outcome.REFUSED))
                 for _ in range(4):  # first the terminated sessions, then the read-only ones
-                    assert tried.acquire(timeout=20)
+                    assert tried.acquire(timeout=TIMEOUT)
                 assert statuses(database.reading) == [DeliveryStatus.CLAIMED] * len(mine)
             assert group_commit.flush(lambda: False)
             assert group_commit.recorded == len(mine)

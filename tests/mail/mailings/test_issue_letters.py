@@ -33,6 +33,7 @@ from tests.builders import KEYRING, a_crowd, a_newsletter, a_reader, a_worker, a
 from tests.clock import NOON
 from tests.query_plans import fill, generic_plan, prepare_everything
 from tests.servers.databases import failing_at_the_end, opened
+from tests.waiting import TIMEOUT
 
 TEMPLATES = templating.environment
 BASE = "https://letters.example.org"
@@ -305,7 +306,7 @@ def test_concurrent_workers_begin_each_issue_once(postgresql_url):
         start = threading.Barrier(3)
 
         def work(_: int) -> int:
-            start.wait(5)
+            start.wait(TIMEOUT)
             return send_approved(database.writing)
 
         with ThreadPoolExecutor(3) as pool:

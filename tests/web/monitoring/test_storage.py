@@ -24,7 +24,7 @@ from tests.processes import Process, is_ok, running
 from tests.servers.missing_servers import missing
 from tests.servers.server import free_port
 from tests.transports import FakeMonotonic
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 ROOT = Path(__file__).parents[3]
 STATES = """
@@ -76,7 +76,7 @@ def test_a_file_that_we_may_not_write_is_read_only(tmp_path):
 
 def answer(url: str) -> tuple[int, dict]:
     try:
-        with urlopen(url, timeout=10) as response:  # noqa: S310 - our own
+        with urlopen(url, timeout=TIMEOUT) as response:  # noqa: S310 - our own
             return response.status, json.load(response)
     except HTTPError as error:
         return error.code, json.load(error)
@@ -91,7 +91,7 @@ def test_a_site_whose_disk_fills_up_is_not_ready_until_there_is_room(tmp_path):
     command = on_a_small_disk("24m", disk, "newsletter", "serve", "--port", str(port))
     process = Process("serve", command, values, tmp_path)
     with running(process):
-        eventually(lambda: is_ok(f"{base}/health/ready"), within=60)
+        eventually(lambda: is_ok(f"{base}/health/ready"))
         seen = Path(f"/proc/{process.pid}/root{disk}")
         fill(seen / "other")
         code, body = answer(f"{base}/health/ready")
@@ -99,7 +99,7 @@ def test_a_site_whose_disk_fills_up_is_not_ready_until_there_is_room(tmp_path):
         assert answer(f"{base}/health/work")[0] == 503
         assert answer(f"{base}/health/live")[0] == 200
         (seen / "other").unlink()
-        eventually(lambda: is_ok(f"{base}/health/ready"), within=20)
+        eventually(lambda: is_ok(f"{base}/health/ready"))
 
 
 def fill(file: Path) -> None:

@@ -12,7 +12,7 @@ from newsletter.web.monitoring.timed_query import TimedQuery
 from tests.clock import NOON
 from tests.servers.databases import opened
 from tests.servers.server import free_port
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 
 class CountingQuery:
@@ -24,7 +24,7 @@ class CountingQuery:
 
     def __call__(self, session, now) -> int:
         self.runs += 1
-        self.released.wait(10)
+        self.released.wait(TIMEOUT)
         return self.runs
 
 

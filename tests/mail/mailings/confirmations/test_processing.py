@@ -24,6 +24,7 @@ from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.confirming import TEMPLATES, confirmations_sent, count, letters_owed, parsed, process, states
 from tests.servers.databases import failing_at_the_end
+from tests.waiting import TIMEOUT
 
 
 def test_at_most_the_limit_is_processed_oldest_first(begin):
@@ -109,7 +110,7 @@ def process_concurrently(postgresql_database: Database, workers: int) -> int:
     start = threading.Barrier(workers)
 
     def work(_: int) -> int:
-        start.wait(5)
+        start.wait(TIMEOUT)
         return process(postgresql_database.writing)
 
     with ThreadPoolExecutor(workers) as pool:
@@ -142,7 +143,7 @@ def test_workers_that_meet_in_the_same_inboxes_lose_no_sign_up_and_write_no_lett
     start = threading.Barrier(4)
 
     def work(_: int) -> None:
-        start.wait(5)
+        start.wait(TIMEOUT)
         while process(postgresql_database.writing, limit=17):
             pass
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any, NamedTuple
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Row, Table, select
 from sqlalchemy.orm import Session
@@ -63,7 +63,7 @@ past = st.builds(
 limits = st.builds(LetterLimits, st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.integers(1, 8))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=16)
+@settings(max_examples=16)
 @given(st.lists(past, max_size=4, unique_by=lambda each: each.address), st.lists(posted, max_size=8), limits)
 def test_a_set_equals_answering_one_by_one(begin, pasts, forms, limits):
     def all_at_once(session: Session, rows: list[Row[Any]], answer: Callable[..., None]) -> None:

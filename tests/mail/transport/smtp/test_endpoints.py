@@ -46,7 +46,7 @@ def test_if_the_first_address_does_not_answer_the_next_is_tried_and_remembered(u
         with closing(FixedDnsLoop(unanswering, answering)) as loop:
             endpoints = Endpoints(Relay(host="relay.example", port=25), loop)
             for _ in range(2):
-                with loop.run_until_complete(endpoints.connect(within=1)) as connected:
+                with loop.run_until_complete(endpoints.connect(within=4)) as connected:
                     assert connected.getpeername() == answering
             assert loop.attempts == [unanswering, answering, answering]
 

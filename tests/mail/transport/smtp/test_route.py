@@ -11,15 +11,18 @@ from itertools import cycle
 
 import pytest
 
+from newsletter.content.fetching.fair_clock import fair_seconds
 from newsletter.mail.transport.pacing import SteadyPace
-from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport, probe
+from newsletter.mail.transport.smtp.connection import QUIT_TIMEOUT
+from newsletter.mail.transport.smtp.relay_health import FIRST_RETRY_SECONDS
+from newsletter.mail.transport.smtp.smtp_transport import ENDING_GRACE, SmtpTransport, probe
 from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.mail.transport.transport import Message, Outcome, Result
 from newsletter.relays import Relay
 from tests.servers.postfix import running_postfix
 from tests.servers.server import free_port
 from tests.smtp_server import CLOSE, SILENCE, USUAL, ScriptedServer, SmtpHandler, late
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Outcome
 
@@ -124,11 +127,12 @@ ABROAD = "читатель@example.org"
 def test_an_address_outside_ascii_goes_to_the_relay_that_supports_it():
     with ScriptedServer() as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
         with transport_for(a_relay(narrow, weight=9), a_relay(wide)) as transport:
-            # So many that the narrow relay is connected before they end, however busy the machine is.
-            letters = [a_message(n, recipient=ABROAD) if n % 5 == 0 else n for n in range(1_000)]
-            assert outcomes(send(transport, *letters)) == {TAKEN: 1_000}
-        assert narrow.letters, "the other messages are still divided"
-        assert sum("SMTPUTF8" in command for command in wide.commands) == 200
+            eventually(lambda: send(transport, *range(10)) and narrow.letters and wide.letters)
+            before = len(narrow.letters)
+            letters = [a_message(n, recipient=ABROAD) if n % 5 == 0 else n for n in range(100)]
+            assert outcomes(send(transport, *letters)) == {TAKEN: 100}
+        assert len(narrow.letters) > before, "the other messages are still divided"
+        assert sum("SMTPUTF8" in command for command in wide.commands) == 20
 
 
 def test_the_last_message_is_handed_over_to_the_relay_that_supports_it():
@@ -159,11 +163,9 @@ def test_an_address_outside_ascii_goes_to_a_free_relay_rather_than_to_a_silent_o
         paces = {resting.port: SwitchablePace(None)}
         relays = [a_relay(narrow, weight=9), a_relay(silent), a_relay(resting), a_relay(free)]
         with transport_for(*relays, pace=lambda relay: paces.get(relay.port, SteadyPace(None))) as transport:
-            send(transport, *range(60))
-            assert resting.letters
-            assert free.letters
+            eventually(lambda: send(transport, *range(60)) and resting.letters and free.letters)
             paces[resting.port].is_resting = True
-            abroad = a_message(100, recipient=ABROAD, begin_by=time.monotonic() + 5)
+            abroad = a_message(100, recipient=ABROAD, begin_by=time.monotonic() + TIMEOUT)
             assert outcomes(send(transport, abroad)) == {TAKEN: 1}
 
 
@@ -196,7 +198,7 @@ def test_an_address_outside_ascii_is_not_refused_if_some_servers_behind_a_name_s
         with transport_for(*relays) as transport:
             eventually(lambda: send(transport, *range(50)) and min(one.greeted, other.greeted) >= 2)
             send(transport, *range(50))  # with these, it has read all answers
-            abroad = [a_message(100 + n, recipient=ABROAD, begin_by=time.monotonic() + 5) for n in range(6)]
+            abroad = [a_message(100 + n, recipient=ABROAD, begin_by=time.monotonic() + TIMEOUT) for n in range(6)]
             assert REFUSED not in outcomes(send(transport, *abroad))
 
 
@@ -214,20 +216,17 @@ def test_an_address_outside_ascii_is_refused_if_no_relay_supports_it():
 
 
 class FailingPace(SteadyPace):
-    """A pace that rests, and raises 0.3 s later when it is asked for its connection limit."""
+    """A pace that rests, and once it breaks raises when it is asked for its connection limit."""
 
-    is_resting = False
+    is_resting = breaks = False
 
     def delay(self) -> float:
         return 60.0 if self.is_resting else 0.0
 
     def connection_limit(self, limit: int) -> int:
-        if self.is_resting and time.monotonic() > self.breaks_at:
+        if self.breaks:
             raise OSError("no room for a thread")
         return limit
-
-    def rest(self) -> None:
-        self.is_resting, self.breaks_at = True, time.monotonic() + 0.3
 
 
 def test_a_message_handed_over_to_a_relay_is_not_sent_in_a_later_call():
@@ -235,13 +234,19 @@ def test_a_message_handed_over_to_a_relay_is_not_sent_in_a_later_call():
     with ScriptedServer(always={"DOT": late(USUAL["DOT"], 1.0)}) as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
         paces = {narrow.port: SteadyPace(None), wide.port: resting}
         with transport_for(a_relay(narrow), a_relay(wide), pace=lambda relay: paces[relay.port]) as transport:
-            send(transport, *range(4))
-            resting.rest()
+            eventually(lambda: send(transport, *range(4)) and narrow.letters and wide.letters)
+            resting.is_resting = True
+
+            def letters() -> Iterator[Message]:
+                yield a_message(20, recipient=ABROAD)
+                resting.breaks = True  # once the narrow relay has taken one message and handed it over
+                yield a_message(21)
+                yield a_message(22)
+
             results: list[Result] = []
-            letters = iter([a_message(20, recipient=ABROAD), a_message(21), a_message(22)])
             with pytest.raises(OSError, match="no room"):
-                transport.send(letters, results.append, stop=lambda: False)
-            resting.is_resting = False
+                transport.send(letters(), results.append, stop=lambda: False)
+            resting.is_resting = resting.breaks = False
             assert {result.delivery: result.outcome for result in results}[20] is UNTOUCHED
             assert {result.delivery for result in send(transport, 30, 31)} == {30, 31}
         assert not any("b-20@" in command for command in wide.commands)
@@ -292,12 +297,14 @@ def test_a_working_relay_takes_over_from_a_broken_one(greeting):
     with ScriptedServer(always={"GREETING": greeting}) as broken, ScriptedServer() as sound:
         with transport_for(a_relay(broken), a_relay(sound)) as transport:
             sent: list[Result] = []
+            begun = time.monotonic()
             # Until the broken relay has been tried, however busy the machine is.
             eventually(lambda: sent.extend(send(transport, *range(20))) or transport.problems())
             assert set(outcomes(sent)) == {TAKEN}
             assert transport.blocking_problem() is None, "messages can be sent"
             assert len(transport.problems()) == 1, "although one relay cannot be used"
-        assert broken.connections == 1
+        if time.monotonic() - begun < FIRST_RETRY_SECONDS:
+            assert broken.connections == 1
         assert len(sound.letters) == len(sent)
         assert len(sent) % 20 == 0, "each message is taken"
 
@@ -308,7 +315,7 @@ def test_during_the_back_off_no_connection_is_tried_and_no_message_is_taken(capl
         begun = time.monotonic()
         for _ in range(20):
             assert send(transport, 1) == []
-        if time.monotonic() - begun < 1:
+        if time.monotonic() - begun < FIRST_RETRY_SECONDS:
             assert server.connections == 1
         assert transport.blocking_problem().reason == "the relay does not let us in: 421 4.3.2 busy"
         assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1
@@ -377,10 +384,11 @@ def test_messages_under_way_are_reported_before_an_ending_process_is_killed():
     with ScriptedServer({"DOT": [SILENCE]}) as server:
         ending = threading.Event()
         with transport_for(a_relay(server), ending=ending.is_set) as transport:
-            begun = time.monotonic()
+            begun, begun_fairly = time.monotonic(), fair_seconds()
             threading.Timer(0.2, ending.set).start()
             assert outcomes(send(transport, 1, stop=ending.is_set)) == {IN_DOUBT: 1}
-    assert 5 < time.monotonic() - begun < 8
+    assert time.monotonic() - begun > ENDING_GRACE
+    assert fair_seconds() - begun_fairly < 8  # it is killed after ten
 
 
 def test_no_message_waits_for_the_reply_to_quit_on_an_old_connection():
@@ -389,9 +397,9 @@ def test_no_message_waits_for_the_reply_to_quit_on_an_old_connection():
         transport_for(a_relay(server), timeouts=Timeouts(idle=0)) as transport,
     ):
         send(transport, 1)
-        begun = time.monotonic()
+        begun = fair_seconds()
         assert outcomes(send(transport, 2)) == {TAKEN: 1}
-        assert time.monotonic() - begun < 1.5
+        assert fair_seconds() - begun < QUIT_TIMEOUT
 
 
 def test_a_message_behind_a_relay_that_stalls_is_not_begun_too_late_and_leaves_over_another_connection():
@@ -427,7 +435,7 @@ def test_a_reply_that_never_ends_times_out():
 
     with ScriptedServer() as server:
         server.RequestHandlerClass = type("Dribbling", (SmtpHandler,), {"rcpt": dribble})
-        with transport_for(a_relay(server), timeouts=Timeouts(command=0.5)) as transport:
+        with transport_for(a_relay(server), timeouts=Timeouts(command=3)) as transport:
             results = send(transport, 1)
     assert [result.reply.text for result in results] == ["the relay did not answer in time"]
 
@@ -481,7 +489,7 @@ def test_each_letter_goes_through_a_real_postfix_under_its_own_sender_while_one_
         assert outcomes(results) == {TAKEN: 270, REFUSED: 30}
         assert [r.delivery for r in sorted(results) if r.outcome is REFUSED] == list(gone)
         assert {r.reply.status for r in results} == {"2.0.0", "5.1.1"}
-        letters = eventually(lambda: archive.letters if len(archive.letters) >= 270 else [], within=60)
+        letters = eventually(lambda: archive.letters if len(archive.letters) >= 270 else [])
     for letter in letters:
         number = letter.body.partition(b"Message-ID: <")[2].split(b"@")[0].decode()
         assert (letter.sender, letter.recipients) == (f"b-{number}@bounces.example", (f"r-{number}@example.org",))

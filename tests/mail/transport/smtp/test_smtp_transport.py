@@ -23,7 +23,7 @@ from tests.smtp_server import CLOSE, SILENCE, ScriptedServer, late
 from tests.waiting import eventually
 
 TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Outcome
-SHORT_TIMEOUTS = Timeouts(command=1, final_dot=1)  # for silent relays; less is not enough on a busy machine
+SHORT_TIMEOUTS = Timeouts(command=3, final_dot=1)  # for silent relays; less is not enough on a busy machine
 ANN, BOB, CLEO = "ann@example.org", "bob@example.org", "cleo@example.org"
 
 
@@ -273,9 +273,9 @@ def test_a_relay_that_is_available_again_is_used_again():
 
 
 def test_no_message_is_taken_before_a_slow_relay_greets():
-    with ScriptedServer({"GREETING": [late("220 at last", 0.2)]}) as server, a_transport(server) as transport:
+    with ScriptedServer({"GREETING": [late("220 at last", 3)]}) as server, a_transport(server) as transport:
         results: list[Result] = []
-        begun_in_time = (a_message(1, ANN, begin_by=time.monotonic() + 0.1) for _ in range(1))
+        begun_in_time = (a_message(1, ANN, begin_by=time.monotonic() + 2) for _ in range(1))
         transport.send(begun_in_time, results.append, stop=lambda: False)
     assert outcomes(results) == [TAKEN]
 

@@ -9,6 +9,7 @@ from newsletter.doctor.domains.domain_examiner import DomainExaminer
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
 from newsletter.relays import Relay
+from tests.waiting import TIMEOUT
 from tests.web.desk.newsletters.test_settings import send
 from tests.web.desk.newsletters.texts import text
 from workers import jobs
@@ -21,7 +22,7 @@ def check_domains(service, zone):
     """Run the workers' job, which asks the DNS server of the tests."""
 
     def resolver() -> DnsResolver:
-        return DnsResolver("127.0.0.1", zone.port, try_timeout=0.5, timeout=1.0)
+        return DnsResolver("127.0.0.1", zone.port, try_timeout=TIMEOUT, timeout=TIMEOUT)
 
     examiner = DomainExaminer("https://letters.example", False, "mail.press.example", (), resolver)
     context = replace(service.context, domain_examiner=examiner)
