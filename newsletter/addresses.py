@@ -4,6 +4,7 @@ email-validator decides what a valid address is (strict, IDNA 2008). An address 
 """
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
@@ -11,17 +12,37 @@ from email_validator import EmailNotValidError, validate_email
 from newsletter.errors import Malformed
 from newsletter.keys import Keyring, to_base64url
 from newsletter.languages.translatable import Translatable, translatable
+from newsletter.plain_text import shortened
 
+MAX_CHARACTERS = 254  # RFC 5321 section 4.5.3.1.3; email-validator counts octets
+MAX_SHOWN_CHARACTERS = 80
 MAX_LOCAL_PART_OCTETS = 64  # octets at most: RFC 5321 section 4.5.3.1.1, in UTF-8 by RFC 6531 section 3.3
 
 # Anything in foreign text that may be an address, also URL-encoded. A match starts only at the beginning of a word:
 # trying every letter of a long word would take quadratic time.
 _WORD = r'[^\s<>()\[\],;:"]'
-_POSSIBLE_ADDRESS = re.compile(rf"<?(?<!{_WORD}){_WORD}+(?:@|%40){_WORD}+>?")
+_AT_SIGNS = ("@", "%40", "\uff20", "%EF%BC%A0")  # also full-width
+_POSSIBLE_ADDRESS = re.compile(rf"<?(?<!{_WORD}){_WORD}+(?:{'|'.join(_AT_SIGNS)}){_WORD}+>?")
+
+# Japanese keyboards write full-width letters, digits and signs, and half-width katakana. They stand for the usual ones:
+# see the width mapping of RFC 8265 section 3.3.1. Other characters that look alike may be those of another person.
+_FULL_WIDTH = {
+    code: chr(int(mapping[1], 16))
+    for code in (0x3000, *range(0xFF01, 0xFFEF))
+    if (mapping := unicodedata.decomposition(chr(code)).split()) and mapping[0] in ("<wide>", "<narrow>")
+}
+_IDEOGRAPHIC_FULL_STOP = "\u3002"  # the key of the full stop on such a keyboard; domains take it as a dot anyway
+# What copying brings along: soft hyphen, zero-width characters, direction marks, the ends of embeddings and isolates.
+# Not the overrides, which turn an address round.
+_UNSEEN = "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff"
+_AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + _UNSEEN
+_PUNCTUATION = "<>()[]\"'“”„‘’‚«»‹›.,;:!?"  # noqa: RUF001 - quotation marks
+_IN_BRACKETS = re.compile(r"<([^<>]*)>")
+_BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
 
 
 class Address(NamedTuple):
-    """An address as entered (after Unicode normalization, domain in lower case), and the key for comparing it."""
+    """An address as entered (in plain characters, domain in lower case), and the key for comparing it."""
 
     written: str  # the local part as entered, the domain in Unicode
     # Lower case, the domain as A-labels. RFC 5321 section 2.4 makes only the domain case-insensitive, but in practice
@@ -32,10 +53,10 @@ class Address(NamedTuple):
 def parse(value: str, *, field: str = "email") -> Address:
     """Return the address in `value`. Raises Malformed with a message for the visitor.
 
-    Surrounding white space is removed. Comments, quoted local parts, IP literals, display names and domains without a
+    What is read is `plain(value)`. Comments, quoted local parts, IP literals, display names and domains without a
     dot are refused, although RFC 5322 allows them. The DNS is not queried, because that takes time.
     """
-    value = value.strip()
+    value = plain(value)
     if not value:
         raise Malformed(field, translatable("Enter your e-mail address."))
     try:
@@ -47,10 +68,18 @@ def parse(value: str, *, field: str = "email") -> Address:
     return Address(parsed.normalized, f"{parsed.local_part.lower()}@{parsed.ascii_domain.lower()}")
 
 
+def plain(value: str) -> str:
+    """Return what was typed or pasted in plain characters, without white space and unseen characters around it."""
+    if not value.isascii():
+        value = value.translate(_FULL_WIDTH).replace(_IDEOGRAPHIC_FULL_STOP, ".")
+    return value.strip(_AROUND)
+
+
 def _objection(value: str) -> Translatable:
     """Return what a visitor may do about an invalid address. The library's own messages are English only."""
-    shown = value if value.isprintable() else value.encode("unicode_escape").decode()
-    shown = shown if len(shown) <= 80 else f"{shown[:80]}…"
+    shown = shortened(value if value.isprintable() else value.encode("unicode_escape").decode(), MAX_SHOWN_CHARACTERS)
+    if told := _more_than_an_address(value, shown):
+        return told
     local, at, domain = value.rpartition("@")
     if not at:
         return translatable("Enter a whole address, like name@example.org. “%(address)s” has no @-sign.", address=shown)
@@ -63,6 +92,37 @@ def _objection(value: str) -> Translatable:
             "Enter a whole address, like name@example.org. “%(address)s” lacks the ending, such as .org.", address=shown
         )
     return translatable("“%(address)s” is not a valid e-mail address. Please check the spelling.", address=shown)
+
+
+def _more_than_an_address(value: str, shown: str) -> Translatable | None:
+    """Return what to do about a text that holds a valid address and more, or several; None about any other."""
+    if _is_valid(visible := "".join(each for each in value if unicodedata.category(each) != "Cf")):
+        return translatable(
+            "There is an invisible character in your e-mail address. Clear the field and type “%(address)s”.",
+            address=visible,
+        )
+    if _is_valid(alone := _alone(value)):
+        return translatable("Enter only your e-mail address, “%(address)s”, and nothing around it.", address=alone)
+    if sum("@" in part for part in _BETWEEN_ADDRESSES.split(value)) > 1:
+        return translatable("Enter a single e-mail address. “%(address)s” are several.", address=shown)
+    return None
+
+
+def _alone(value: str) -> str:
+    """Return what may be the address in a text with a name, brackets, a link's scheme or punctuation around it."""
+    found = _IN_BRACKETS.search(value)
+    text = (found[1] if found else value).strip().strip(_PUNCTUATION)
+    return text[len("mailto:") :].partition("?")[0] if text.lower().startswith("mailto:") else text
+
+
+def _is_valid(value: str) -> bool:
+    if len(value) > MAX_CHARACTERS:
+        return False
+    try:
+        validate_email(value, check_deliverability=False, strict=True)
+    except EmailNotValidError:
+        return False
+    return True
 
 
 def envelope(written: str) -> str:
@@ -87,7 +147,7 @@ def _mask_word(word: str) -> str:
 
 def redact(text: str) -> str:
     """Return the text with everything that may be an address replaced by `<address>`. In doubt, it replaces."""
-    return _POSSIBLE_ADDRESS.sub("<address>", text) if "@" in text or "%40" in text else text
+    return _POSSIBLE_ADDRESS.sub("<address>", text) if any(sign in text for sign in _AT_SIGNS) else text
 
 
 def fingerprint(keyring: Keyring, address_key: str, *, key: str | None = None) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from newsletter import iris
 from newsletter.errors import Malformed
+from newsletter.plain_text import shortened
 from newsletter.relays import is_loopback
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -102,4 +103,4 @@ def _host(written: str) -> str:
 def shown(text: str) -> str:
     """Return what was entered as a message may quote it: on one line, not too long."""
     line = text if text.isprintable() else text.encode("unicode_escape").decode()
-    return line if len(line) <= MAX_SHOWN_CHARACTERS else f"{line[:MAX_SHOWN_CHARACTERS]}…"
+    return shortened(line, MAX_SHOWN_CHARACTERS)

@@ -1,4 +1,4 @@
-"""Which characters entered text may not hold: those that nobody sees, and that change how what follows is shown."""
+"""Entered text: characters that it may not hold, because nobody sees them or they change others, and how it is cut."""
 
 import re
 
@@ -6,3 +6,8 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # in text of se
 # In one line: controls, line separators, bidirectional overrides and surrogates. Joiners are allowed: names in Persian
 # and Hindi need them.
 UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text; of a longer one its first `limit` characters, and a sign that some are missing."""
+    return text if len(text) <= limit else f"{text[:limit]}…"

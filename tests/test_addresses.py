@@ -100,6 +100,64 @@ def test_an_address_is_stored_as_typed_and_compared_by_its_key(value, written, k
     assert addresses.parse(value) == Address(written, key)
 
 
+UNSEEN = "\u00ad\u200b\u200d\u200e\u200f\u2060\u2068\u2069\ufeff\u202a\u202c\u00a0\u3000 \t\r\n"
+FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("ａｎａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "ana@example.com"),  # noqa: RUF001 - as the next ones
+        ("Ａｎａ．Ｍ－１＋ｎｅｗｓ＠Ｅｘａｍｐｌｅ．ｃｏｍ", "Ana.M-1+news@example.com"),  # noqa: RUF001
+        ("ana。m＠example｡com", "ana.m@example.com"),  # noqa: RUF001
+        ("ﾊﾞﾅﾅ@example.com", "バナナ@example.com"),
+        (f"{UNSEEN}ana@example.com{UNSEEN}", "ana@example.com"),
+    ],
+)
+def test_what_a_japanese_keyboard_or_copying_brings_along_is_not_part_of_an_address(value, written):
+    assert addresses.parse(value) == addresses.parse(written)
+    assert addresses.parse(value).written == written
+
+
+@pytest.mark.parametrize("value", ["аna@example.org", "ana@ехample.org", "ªna@example.org", "ⓐna@example.org"])  # noqa: RUF001
+def test_a_letter_that_only_looks_alike_stays_what_it_is(value):
+    assert not takes(value) or addresses.parse(value).key != "ana@example.org"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "mailto:ana@example.org",
+            "MAILTO:ana@example.org?subject=Hello",
+            "Ana <ana@example.org>",
+            "<ana@example.org>",
+        ),
+        *('"ana@example.org"', "'ana@example.org'", "„ana@example.org“", "(ana@example.org)", "Ana <ana@example.org>;"),
+        *("ana@example.org.", "ana@example.org,", "ana@example.org。", "<mailto:ana@example.org>"),
+        *("ana@exam\u00adple.org", "a\u200bna@example.org", "\u202eana@example.org", "ana\u2060@example.org"),
+    ],
+)
+def test_whoever_enters_more_than_an_address_is_told_which_one_to_enter(value):
+    with pytest.raises(Malformed, match=r"“ana@example\.org”"):
+        addresses.parse(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["ana@example.org,eve@example.org", "ana@example.org eve@example.org", "a@b.de; c@d.de"]
+)
+def test_whoever_enters_several_addresses_is_asked_for_a_single_one(value):
+    with pytest.raises(Malformed, match="a single e-mail address"):
+        addresses.parse(value)
+
+
+@given(st.text(ATEXT + "@.äßж用ａ＠。ｶﾞ\u3002 \u200b\u2069<,", max_size=30))  # noqa: RUF001
+def test_plain_characters_stay_plain_and_ascii_is_only_stripped(value):
+    once = addresses.plain(value)
+    assert addresses.plain(once) == once
+    assert not value.isascii() or once == value.strip()
+
+
 @pytest.mark.parametrize(("one", "other"), [("weiß", "weiss"), ("ﬁn", "fin"), ("ana", "aña"), ("ana", "ana+news")])
 def test_similar_addresses_have_different_keys(one, other):
     assert addresses.parse(f"{one}@example.org").key != addresses.parse(f"{other}@example.org").key
@@ -148,6 +206,12 @@ def test_parsing_a_parsed_address_returns_the_same(value):
     assert addresses.parse(once.written) == once
     assert addresses.parse(once.key).key == once.key
     assert addresses.parse(addresses.envelope(once.written)) == once
+
+
+@given(written)
+def test_an_address_in_full_width_is_the_same_address(value):
+    assume(value.isascii())
+    assert addresses.parse(value.translate(FULL_WIDTH)) == parsed(value)
 
 
 @given(written)

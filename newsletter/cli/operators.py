@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters
 from newsletter.audit_log import AuditEntry
 from newsletter.cli import console
+from newsletter.errors import Misconfigured
 from newsletter.keys import load_keyring
 from newsletter.links import Links, Purpose
 from newsletter.newsletters import Newsletter
@@ -40,7 +41,7 @@ def add(
     as_json: console.Json = False,
 ) -> None:
     """Add an operator, and print the link with which they choose a password; it works once, for 24 hours."""
-    settings, now, actor = console.configured(), clock.now(), audit_log.system_user()
+    settings, now, actor = _settings_of_an_open_desk(), clock.now(), audit_log.system_user()
     with console.database(settings) as database, database.writing() as session:
         chosen = [newsletters.named(session, slug) for slug in newsletter] if newsletter else None
         operator = operators.add(session, address, role=role, newsletters=chosen, actor=actor, now=now)
@@ -52,7 +53,7 @@ def add(
 @app.command()
 def invite(address: AddressArgument, as_json: console.Json = False) -> None:
     """Print a new link with which an operator chooses a password; older ones no longer work."""
-    settings, now, actor = console.configured(), clock.now(), audit_log.system_user()
+    settings, now, actor = _settings_of_an_open_desk(), clock.now(), audit_log.system_user()
     with console.database(settings) as database, database.writing() as session:
         operator = operators.of_address(session, address)
         linked = _linked(session, settings, operator, actor=actor, now=now)
@@ -158,6 +159,14 @@ def _described(session: Session, operator: Operator) -> dict[str, Any]:
     held = grants.named(session, operator.id).get(operator.id, ())
     roles = {each.slug or grants.EVERYWHERE: each.role for each in held}
     return {"operator": operator.id, "address": operator.address, "grants": roles}
+
+
+def _settings_of_an_open_desk() -> Settings:
+    """Return the settings. Raises Misconfigured if the desk cannot be opened, because no link to it would work."""
+    settings = console.configured()
+    if settings.desk_problem:
+        raise Misconfigured(settings.desk_problem)
+    return settings
 
 
 def _linked(session: Session, settings: Settings, operator: Operator, *, actor: str, now: datetime) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from newsletter.newsletters import Newsletter, common_publisher, publisher_sites
 from newsletter.operators.openid.provider import OpenIdProvider
 from newsletter.operators.passwords import Passwords
 from newsletter.operators.session_activity import SessionActivity
+from newsletter.plain_text import shortened
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
@@ -36,6 +37,7 @@ from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the columns that every page shows
 
+MAX_USER_AGENT_CHARACTERS = 300  # that are stored
 STORE_SECONDS = 30.0  # that a visitor waits for the database at most; as long as SQLite waits for another writer
 
 
@@ -154,7 +156,8 @@ WritingSession = Annotated[Session, Depends(writing, scope="function")]
 
 async def request_trace(request: Request, site: CurrentSite) -> Trace:
     """Return a request's trace; its address is the client that trusted proxies name (X-Forwarded-For), or the peer."""
-    return Trace(ip=_client(request, site), user_agent=request.headers.get("user-agent", "")[:300] or None)
+    user_agent = shortened(request.headers.get("user-agent", ""), MAX_USER_AGENT_CHARACTERS)
+    return Trace(ip=_client(request, site), user_agent=user_agent or None)
 
 
 RequestTrace = Annotated[Trace, Depends(request_trace)]

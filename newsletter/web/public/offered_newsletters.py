@@ -23,6 +23,7 @@ from newsletter.errors import NotFound
 from newsletter.languages import tags
 from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter
+from newsletter.plain_text import shortened
 from newsletter.store.database import Database
 from newsletter.web.public.check_inbox.filled_page import FilledPage
 
@@ -69,7 +70,11 @@ class OfferedNewsletters:
         """Return the newsletter with that slug. Raises NotFound."""
         if slug in self.newsletters:
             return self.newsletters[slug]
-        raise NotFound(translatable("There is no newsletter “%(slug)s” here.", slug=slug[:40]))
+        raise NotFound(
+            translatable(
+                "There is no newsletter “%(slug)s” here.", slug=shortened(slug, newsletters.MAX_SLUG_CHARACTERS)
+            )
+        )
 
     @cached_property
     def slugs(self) -> Mapping[int, str]:

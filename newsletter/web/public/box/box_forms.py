@@ -25,7 +25,6 @@ FOR_ALL_SITES = {"Cross-Origin-Resource-Policy": "cross-origin", "Access-Control
 SCRIPT_SECONDS = 300  # that browsers keep the script; then they ask whether it is still the same
 FORM_SECONDS = 60
 VARY = "Origin, Accept, Accept-Language"
-MAX_SLUGS = 20  # in one address
 
 router = APIRouter()
 
@@ -56,10 +55,10 @@ def form(slugs: str, request: Request, site: CurrentSite) -> Response:
 
     A browser that wants a page is led to the hosted form.
     """
-    named = list(dict.fromkeys(slugs.split(",")))[:MAX_SLUGS]
-    offered = site.offered.get(OfferedNames(tuple(named)))
+    names = named(slugs)
+    offered = site.offered.get(names)
     try:
-        chosen = [offered.newsletter(slug) for slug in named]
+        chosen = [offered.newsletter(slug) for slug in names.slugs]
     except NotFound as error:
         return _refused(404, {"errors": {"newsletter": language(_tag(request, [])).text(error.told)}})
     if "text/html" in request.headers.get("accept", ""):
@@ -85,6 +84,11 @@ def form(slugs: str, request: Request, site: CurrentSite) -> Response:
     return Response(
         box_documents.document(site, offered, list(with_words), shown), media_type="application/json", headers=headers
     )
+
+
+def named(slugs: str) -> OfferedNames:
+    """Return the newsletters that the address of a form names, each once: as many as an address holds."""
+    return OfferedNames(tuple(dict.fromkeys(slugs.split(","))))
 
 
 def _tag(request: Request, offered: Sequence[str]) -> str:

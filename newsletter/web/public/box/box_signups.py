@@ -10,7 +10,7 @@ from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Store
 from newsletter.consent.wordings.forms import FormKind
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable, translatable_plural
-from newsletter.plain_text import UNSHOWN
+from newsletter.plain_text import UNSHOWN, shortened
 from newsletter.web.form_data import FormData, first_value
 from newsletter.web.public.check_inbox.page import WAIT_MINUTES, Sending
 from newsletter.web.public.forms.signup_form import SignupForm
@@ -47,7 +47,7 @@ def _without_query(url: str | None) -> str:
         return ""
     if page.scheme not in ("http", "https") or not page.netloc:
         return ""
-    return f"{page.scheme}://{page.netloc.rpartition('@')[2]}{page.path}"[:MAX_PAGE_CHARACTERS]
+    return shortened(f"{page.scheme}://{page.netloc.rpartition('@')[2]}{page.path}", MAX_PAGE_CHARACTERS)
 
 
 def told(signup: SignupForm, sending: Sending) -> Mapping[str, str]:

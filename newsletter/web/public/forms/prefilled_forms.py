@@ -2,11 +2,11 @@
 
 from fastapi import Request
 
+from newsletter import addresses
 from newsletter.consent.wordings.rendered_forms import NOTHING, Entered
 from newsletter.web import guards
 
 PARAMETER = "email"  # of the URL's query
-MAX_EMAIL_CHARACTERS = 254  # of an address (RFC 5321 section 4.5.3.1.3); what is longer is none
 
 
 def entered(request: Request) -> Entered:
@@ -14,8 +14,8 @@ def entered(request: Request) -> Entered:
 
     The address is only shown, in a field that the visitor can change. What cannot be one is not shown.
     """
-    email = request.query_params.get(PARAMETER, "").strip()
+    email = addresses.plain(request.query_params.get(PARAMETER, ""))
     if PARAMETER in request.query_params:
         guards.keep_private(request)
-    is_shown = len(email) <= MAX_EMAIL_CHARACTERS and email.isprintable()
+    is_shown = len(email) <= addresses.MAX_CHARACTERS and email.isprintable()
     return Entered(email=email) if email and is_shown else NOTHING

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from newsletter import templating
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, worded
@@ -74,16 +75,25 @@ TERMS: Mapping[EvidenceTerm, Translatable] = {
 
 LANGUAGES = (EvidenceField.LANGUAGE, EvidenceField.FORM_LANGUAGE)
 TIMES = (EvidenceField.FIRST_RECEIVED_AT, EvidenceField.CHANGE_ASKED_AT)
+SLUGS = (EvidenceField.NEWSLETTERS, EvidenceField.FORM_OFFERED)
 
 
-def labelled(stored: Mapping[str, str], *, spoken: Language, zone: str) -> list[tuple[EvidenceText, EvidenceText]]:
+class EvidenceReader(NamedTuple):
+    """For whom evidence is put into words."""
+
+    spoken: Language
+    zone: str
+    names: Mapping[str, str]  # of today's newsletters, by their slugs
+
+
+def labelled(stored: Mapping[str, str], reader: EvidenceReader) -> list[tuple[EvidenceText, EvidenceText]]:
     """Return all that is stored with an entry, each field with words for its name and its value.
 
     A name or value that only another release knows stays as it is stored; such names come last.
     """
     known = [field for field in FIELDS if field in stored]
     unknown = sorted(stored.keys() - FIELDS.keys())
-    return [(FIELDS.get(field, field), _told(field, stored[field], spoken, zone)) for field in (*known, *unknown)]
+    return [(FIELDS.get(field, field), _told(field, stored[field], reader)) for field in (*known, *unknown)]
 
 
 def of_wording(number: int, tag: str) -> tuple[EvidenceText, EvidenceText]:
@@ -91,16 +101,23 @@ def of_wording(number: int, tag: str) -> tuple[EvidenceText, EvidenceText]:
     return WORDING, Translatable(VERSION.singular, values={"version": number, "language": own_name(tag)})
 
 
-def _told(field: str, value: str, spoken: Language, zone: str) -> EvidenceText:
+def _told(field: str, value: str, reader: EvidenceReader) -> EvidenceText:
     if found := worded(field, value):
         return Translatable(TERMS[found.term].singular, values={"stated": found.stated})
     if field in LANGUAGES:
         return own_name(value)
-    return _time(value, spoken, zone) if field in TIMES else value
+    if field in SLUGS:
+        return _named(value, reader)
+    return _time(value, reader) if field in TIMES else value
 
 
-def _time(value: str, spoken: Language, zone: str) -> str:
+def _named(slugs: str, reader: EvidenceReader) -> str:
+    """Return the names of newsletters. One that is gone keeps its slug."""
+    return reader.spoken.listed(reader.names.get(slug, slug) for slug in slugs.split(", "))
+
+
+def _time(value: str, reader: EvidenceReader) -> str:
     try:
-        return spoken.exactly(templating.local(datetime.fromisoformat(value), zone))
+        return reader.spoken.exactly(templating.local(datetime.fromisoformat(value), reader.zone))
     except ValueError:
         return value

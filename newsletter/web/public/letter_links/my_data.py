@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter import templating
+from newsletter import newsletters, templating
 from newsletter.consent.ledger.ledger import Event
 from newsletter.consent.subscribers import reader_choices
 from newsletter.consent.subscribers.subscribers import Subscription
@@ -20,7 +20,7 @@ from newsletter.privacy import consent_history, received_letters
 from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
 from newsletter.web import whole_numbers
 from newsletter.web.public.letter_links import evidence_labels, fresh_links
-from newsletter.web.public.letter_links.evidence_labels import EvidenceText
+from newsletter.web.public.letter_links.evidence_labels import EvidenceReader, EvidenceText
 from newsletter.web.public.letter_links.fresh_links import FreshReader
 from newsletter.web.public.preferences import pauses
 from newsletter.web.site import CurrentSite, ReadingSession, Site
@@ -57,6 +57,8 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
         return fresh_links.say_it_ended(site, token)
     history = consent_history.read(session, reader.subscriber.subject, before=whole_numbers.parse(before))
     letters = received_letters.read(session, reader.subscriber.id)
+    names = {newsletter.slug: newsletter.name for newsletter in newsletters.every(session)}
+    words_for = EvidenceReader(reader.language, reader.zone, names)
     return site.page(
         "my_data",
         **reader.shown(site),
@@ -66,7 +68,7 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
         since=templating.local(reader.subscriber.created_at, reader.zone),
         zone=reader.zone,
         subscriptions=_subscriptions(site, session, reader),
-        history=[_shown(entry, reader) for entry in history.entries],
+        history=[_shown(entry, words_for) for entry in history.entries],
         earlier=f"?before={history.entries[0].ordinal}" if history.has_earlier else None,
         is_newest=not before,
         sent=letters.sent,
@@ -98,7 +100,7 @@ def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[di
     ]
 
 
-def _shown(entry: HistoryEntry, reader: FreshReader) -> dict[str, Any]:
+def _shown(entry: HistoryEntry, reader: EvidenceReader) -> dict[str, Any]:
     """Return an entry in the reader's words and time."""
     told = MOVED if entry.former_address else EVENTS[entry.event]
     name = entry.newsletter.name if entry.newsletter else ""
@@ -113,11 +115,11 @@ def _shown(entry: HistoryEntry, reader: FreshReader) -> dict[str, Any]:
     }
 
 
-def _details(entry: HistoryEntry, reader: FreshReader) -> list[tuple[EvidenceText, EvidenceText]]:
+def _details(entry: HistoryEntry, reader: EvidenceReader) -> list[tuple[EvidenceText, EvidenceText]]:
     """Return all that is stored with an entry, in words."""
     words, stored = entry.wording, {**(entry.evidence or {}), **entry.trace}
     version = [evidence_labels.of_wording(words.version, words.language)] if words else []
-    return [*evidence_labels.labelled(stored, spoken=reader.language, zone=reader.zone), *version]
+    return [*evidence_labels.labelled(stored, reader), *version]
 
 
 def _words(wording: Wording | None) -> dict[str, Any] | None:

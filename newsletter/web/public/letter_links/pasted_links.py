@@ -16,7 +16,6 @@ from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.site import CurrentSite, Site
 from newsletter.web.surroundings import surroundings
 
-MAX_CHARACTERS = 4000  # of a pasted text; what forwards links may make one of ours ten times as long
 # What mail programs put into a link that they break: white space, quotation marks, soft line breaks (RFC 2045).
 BREAKS = re.compile(r"=\r?\n|[\s<>\"']+")
 READERS_PATHS = {path: [each for each in PATHS if PATHS[each] == path] for path in set(PATHS.values())}
@@ -42,7 +41,7 @@ def open_link(form: RequestForm, request: Request, site: CurrentSite) -> Respons
 
 def path_of(site: Site, text: str) -> str | None:
     """Return the path of the first whole link of ours in a text, also behind another site's; None if there is none."""
-    pieces = BREAKS.sub("", text[:MAX_CHARACTERS])
+    pieces = BREAKS.sub("", text)
     for spelling in dict.fromkeys((pieces, unquote(pieces))):
         for path, token in LINK.findall(spelling):
             if _is_readable(site, path, token):

@@ -21,7 +21,8 @@ from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired, NotFound
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
-from newsletter.newsletters import Newsletter
+from newsletter.newsletters import MAX_SLUG_CHARACTERS, Newsletter
+from newsletter.plain_text import shortened
 from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import FormData, RequestForm, first_value, shown_again
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
@@ -108,7 +109,7 @@ def _named(rows: list[Row[Any]], slug: str) -> Row[Any]:
     for row in rows:
         if row.slug == slug:
             return row
-    raise NotFound(translatable("There is no newsletter “%(slug)s” here.", slug=slug[:40]))
+    raise NotFound(translatable("There is no newsletter “%(slug)s” here.", slug=shortened(slug, MAX_SLUG_CHARACTERS)))
 
 
 def _check_address(row: Row[Any], entered: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import delete, select
 
-from newsletter import newsletters
+from newsletter import newsletters, registered_sites
 from newsletter.consent.counts import reader_counts
 from newsletter.consent.counts.day_counts import DayCounts
 from newsletter.consent.signups.signups import Signup
@@ -79,6 +79,16 @@ def test_what_is_no_page_of_the_web_is_no_evidence(service, page):
         evidence = session.scalars(select(Signup)).one().evidence
     assert "page_stated_by" not in evidence
     assert page == "" or page not in evidence.values()
+
+
+def test_evidence_says_that_it_holds_only_the_beginning_of_a_very_long_address_or_browser(service):
+    service.browser.headers["user-agent"] = "B" * 400
+    assert post(service, form_of(service), page=f"{SITE}/{'p' * 600}").status_code == 202
+    with service.site.database.reading() as session:
+        signup = session.scalars(select(Signup)).one()
+        page, browser = signup.evidence["page"], signup.evidence["user_agent"]
+    assert page.startswith(f"{SITE}/pppp")
+    assert (len(page), page[-1], browser) == (501, "…", "B" * 300 + "…")
 
 
 def test_the_box_is_told_what_happens_next_and_which_field_is_wrong(service):
@@ -164,6 +174,31 @@ def test_a_box_offers_several_newsletters(service):
     }
     assert post(service, form, newsletters="evening").status_code == 202
     assert post(service, form).json()["errors"].keys() == {"newsletters"}
+
+
+def test_no_newsletter_that_an_address_names_is_left_out(service):
+    many = [f"letter-{number}" for number in range(30)]
+    by = {"publisher": "Example Press", "sender": "letters@press.example", "postal_address": "Oak Street 1, Exampleton"}
+    with service.site.database.writing() as session:
+        offered = [
+            newsletters.add(session, slug=slug, name=slug, **by, actor="tests", now=service.clock()) for slug in many
+        ]
+        for newsletter in offered:
+            registered_sites.register(session, newsletter, SITE, actor="tests", now=service.clock())
+        wording_publication.publish_several(
+            session, service.site.templates, offered, language="en", actor="tests", now=service.clock()
+        )
+    service.let_the_site_read_newsletters_again()
+    assert form_of(service, f"/n/{','.join(many)}/form")["newsletter"] == ",".join(many)
+    gone = f"/n/{','.join([*many, 'gone'])}/form"
+    refused = service.browser.get(gone, headers=FROM_SITE)
+    assert (refused.status_code, refused.json()["errors"]["newsletter"]) == (
+        404,
+        "There is no newsletter “gone” here.",
+    )
+    asks = {**FROM_SITE, "Access-Control-Request-Method": "GET"}
+    assert service.browser.options(f"/n/{','.join(many)}/form", headers=asks).status_code == 204
+    assert service.browser.options(gone, headers=asks).status_code == 404
 
 
 def test_a_box_of_several_newsletters_stays_when_a_form_of_others_is_published(service):

@@ -212,7 +212,7 @@ def test_who_has_only_a_part_of_a_link_pastes_all_of_it(site):
     forwarded = "https://links.example/?u=" + whole.replace(":", "%3A").replace("/", "%2F") + "&x=1"
     for pasted in (
         *[whole, f"<{whole}>", f"  {whole[:30]}\r\n {whole[30:]} ", f"{whole[:40]}=\n{whole[40:]}", f"Open: {whole}."],
-        *[forwarded, link, f"https://elsewhere.example{link}"],
+        *[forwarded, link, f"https://elsewhere.example{link}", f"{'A long letter. ' * 3000}{whole}"],
     ):
         answer = site.browser.post("/link", data={"link": pasted}, follow_redirects=False)
         assert (answer.status_code, answer.headers.get("location")) == (303, link), pasted

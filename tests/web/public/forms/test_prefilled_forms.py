@@ -16,6 +16,7 @@ def email_at(site: WholeService, query: str) -> str | None:
 
 def test_a_link_fills_the_address_and_the_page_is_then_kept_by_no_cache_and_no_search_engine(site):
     assert email_at(site, "email=ada%2Bnews@example.org") == "ada+news@example.org"
+    assert email_at(site, "email=%E2%80%8Bada%EF%BC%A0example.org%20") == "ada@example.org"
     for path in ("/n/morning", "/"):
         plain, filled = site.browser.get(path), site.browser.get(path, params={"email": "ada@example.org"})
         assert "cache-control" not in plain.headers

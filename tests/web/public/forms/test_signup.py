@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
-from sqlalchemy import update
+from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import select, update
 
 from newsletter import newsletters, templating
+from newsletter.consent.ledger.ledger import Evidence
 from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.consent.wordings import wording_publication
 from newsletter.queues.wakeups import Queue
@@ -127,6 +129,17 @@ INVALID = [
     ("timezone", "Mars/Olympus"),
     ("email", {"address": GOOD}),
 ]
+
+
+def test_an_address_from_a_japanese_keyboard_is_shown_and_proved_as_the_one_that_the_letter_goes_to(service):
+    page = service.sign_up("ａｎａ＠ｅｘａｍｐｌｅ．ｏｒｇ\u200b")  # noqa: RUF001
+    assert (page.status_code, GOOD in LexborHTMLParser(page.text).text()) == (202, True)
+    service.run(Queue.URGENT)
+    (letter,) = service.letters(to=GOOD)
+    service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"})
+    with service.site.database.reading() as session:
+        stored = [json.loads(body)["address"] for body in session.scalars(select(Evidence.body))]
+    assert set(stored) == {GOOD}
 
 
 def test_an_invalid_field_is_named_and_nothing_is_stored(service):

@@ -90,6 +90,18 @@ def test_what_another_release_stored_is_shown_as_it_is_stored_and_what_people_en
     assert shown == {"invented_later": "not stated", "Name": "never", "How we were told": "by a way invented later"}
 
 
+def test_newsletters_are_told_by_their_names_and_one_that_is_gone_by_its_slug(service):
+    stored = {"newsletters": "morning, evening, noon", "form_offered": "evening"}
+    with service.site.database.writing() as session:
+        person = subscribers.lock_by_key(session, ANA)
+        ledger.append(session, person.subject, Event.CONFIRMED, evidence=stored, trace=None, now=service.clock())
+    shown = details(page(service).css("ol.ledger > li")[-1])
+    assert shown == {
+        "Newsletters in the form": "The Evening Letter",
+        "Newsletters": "The Morning Letter, The Evening Letter and noon",
+    }
+
+
 def test_the_page_tells_what_became_of_the_evidence_that_was_erased(service):
     service.sign_up(ANA, "evening")
     service.run(Queue.URGENT)
