@@ -24,8 +24,8 @@ class Standing(StrEnum):
     LEFT = "left"
 
 
-# PostgreSQL takes the columns of a whole unique index for a key to which rows may refer. A change of address would then
-# wait until an issue's deliveries, which refer to the subscriber by its id, are written. A partial index is no such key.
+# PostgreSQL takes the columns of a unique index for a key to which other rows may refer. A change of address would then
+# wait until all deliveries of an issue are written, which refer to the subscriber. A partial index is no such key.
 KNOWN = text("address_key IS NOT NULL")
 
 
