@@ -19,6 +19,7 @@ from newsletter.privacy import address_retention, expiry, folding, proofs, reten
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
+from newsletter.store import conflicts
 from newsletter.store.database_errors import UNAVAILABLE
 from workers.context import Context
 from workers.signup_jobs import answer_slow_lane, process_signups
@@ -57,11 +58,14 @@ def run(queue: Queue, context: Context) -> bool:
 
 
 def attempt(job: Job, context: Context) -> bool:
-    """Do a job, unless the process has to end; return whether more is due. Logs what fails, and raises nothing."""
+    """Do a job, unless the process has to end; return whether more is due. Logs what fails, and raises nothing.
+
+    Every job is safe to repeat, also one of whose transactions some are committed.
+    """
     if context.stop.is_set():
         return False
     try:
-        return job(context)
+        return conflicts.repeat(lambda: job(context), after_commits=True)
     except Exception as error:  # noqa: BLE001 - whatever fails, the other jobs go on
         log_failure(log, f"{job.__name__} failed", error)
         return False

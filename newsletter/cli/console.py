@@ -4,10 +4,11 @@ Exit codes: 0 done, 1 refused or a problem found, 2 a usage or settings error.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console
@@ -16,7 +17,10 @@ import newsletter.migrations.schema  # noqa: F401 - every subcommand needs every
 from newsletter import migrations, settings, startup
 from newsletter.errors import NewsletterError
 from newsletter.settings import Settings
+from newsletter.store import conflicts
 from newsletter.store.database import Database
+
+P = ParamSpec("P")
 
 # For our own text only. Text by others goes through `show`: Rich changes tabs, carriage returns and emoji codes.
 out = Console(highlight=False, soft_wrap=True, emoji=False)
@@ -42,6 +46,16 @@ def database(configuration: Settings | None = None) -> Iterator[Database]:
         if state is migrations.SchemaState.BEHIND:
             raise NewsletterError("The database is not up to date. Run first: newsletter migrate")
         yield opened
+
+
+def repeated(command: Callable[P, None]) -> Callable[P, None]:
+    """Decorate a command that decides about a person, so that it is repeated if readers act at the same moment."""
+
+    @wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> None:
+        conflicts.repeat(lambda: command(*arguments, **options))
+
+    return run
 
 
 def show(value: Any, *, as_json: bool, text: str) -> None:

@@ -58,6 +58,7 @@ def _in_words(row: dict[str, Any]) -> str:
 
 
 @app.command()
+@console.repeated
 def withdraw(
     address: ReaderAddress,
     how: Annotated[str, typer.Option(help='How their word came, such as "e-mail of 3 May".')],
@@ -82,6 +83,7 @@ def withdraw(
 
 
 @app.command()
+@console.repeated
 def allow(
     address: ReaderAddress,
     reason: Annotated[str, typer.Option(help='Why, such as "asked for it by phone"; the audit log keeps it.')],

@@ -90,10 +90,18 @@ def _lock(session: Session, ids: Sequence[int]) -> Reader:
     """Lock sign-ups, people and the change, in the order of every transaction, so that none waits in a circle."""
     change = address_changes.find(session, ids)
     present = select(Subscriber.address_key).where(Subscriber.id == change.subscriber_id)
-    keys = {change.address_key, session.scalars(present).one() or ""}
-    known = select(Signup.id).where(Signup.address_key.in_(keys), Signup.state.in_(retention.REQUESTED))
-    session.execute(known.order_by(Signup.id).with_for_update())
-    subscribers.lock_all(session, keys)
+    are_locked = False
+    while not are_locked:
+        # A worker may answer a sign-up while this waits for the people. Its owner locks it before the person, so this
+        # lets go of everything and begins again.
+        with session.begin_nested() as savepoint:
+            keys = {change.address_key, session.scalars(present).one() or ""}
+            known = select(Signup.id).where(Signup.address_key.in_(keys), Signup.state.in_(retention.REQUESTED))
+            locked = set(session.scalars(known.order_by(Signup.id).with_for_update()))
+            subscribers.lock_all(session, keys)
+            are_locked = locked.issuperset(session.scalars(known))
+            if not are_locked:
+                savepoint.rollback()
     change = address_changes.find(session, ids, lock=True)
     subscriber = subscribers.lock_by_id(session, change.subscriber_id)
     if subscriber is None:

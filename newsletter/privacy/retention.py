@@ -79,7 +79,8 @@ def forget_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> i
 def forget_of(session: Session, address_key: str, *, now: datetime) -> None:
     """Delete the sign-ups of an address that its reader leaves for another one, as if their time were over.
 
-    Nobody could confirm an open one any more, and the links of a confirmed one would no longer find the person.
+    Nobody could confirm an open one any more, and the links of a confirmed one would no longer find the person. The
+    caller has locked them, and then the person.
     """
     columns = [getattr(Signup, name) for name in DueSignup._fields]
     known = select(*columns).where(Signup.address_key == address_key, Signup.state.in_(REQUESTED))

@@ -39,7 +39,7 @@ from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, mapped_c
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
-from newsletter.store import private_files
+from newsletter.store import conflicts, private_files
 from newsletter.store.database_errors import is_disk_full
 from newsletter.store.write_lock import serialize_writers
 
@@ -156,6 +156,7 @@ class Database:
         """
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+        conflicts.note_commit()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -25,6 +25,7 @@ from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.public import pages as public_pages
 from newsletter.web.public_responses import PublicResponses
+from newsletter.web.repetition import Repetition
 from newsletter.web.site import Site
 from newsletter.web.under_path import UnderPath
 
@@ -67,6 +68,7 @@ def create_app(
     app.state.health = health.timed_query(monitoring, configured, pages=app.state.site.database)
     app.state.counts = metrics.timed_query(monitoring)
     failures.install(app)
+    app.add_middleware(Repetition)
     app.add_middleware(DeskHost)
     app.add_middleware(PublicResponses)
     app.add_middleware(AccessLog)

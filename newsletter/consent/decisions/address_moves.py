@@ -72,7 +72,7 @@ def move(
         _end_pauses(session, held, already, other.id, now=now)
         other.name, other.zone = other.name or subscriber.name, other.zone or subscriber.zone
         decisions.withdraw(session, subscriber, newsletters=None, how=EvidenceTerm.MOVED, trace=trace, now=now)
-        moved_subscriptions.record(session, subscriber.id, other.id, list(held))
+        moved_subscriptions.record(session, subscriber.id, other.id, list(held), now=now)
     change.state, change.decided_at = AddressChangeState.CONFIRMED, now
     session.flush()
     return Moved(other, list(held), new, idle)

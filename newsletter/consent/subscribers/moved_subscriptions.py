@@ -5,6 +5,7 @@ the former address lead on to the subscriber who gets the newsletter now.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, ForeignKey, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -23,9 +24,12 @@ class MovedSubscription(Base):
     former_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # no key: letters outlive that row
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"), primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
+    moved_at: Mapped[datetime]  # when the former subscriber moved, wherever they went on from there
 
 
-def record(session: Session, former_id: int, subscriber_id: int, newsletters: Collection[int]) -> None:
+def record(
+    session: Session, former_id: int, subscriber_id: int, newsletters: Collection[int], *, now: datetime
+) -> None:
     """Note who gets these newsletters instead of the former subscriber, and of those who moved there before.
 
     The caller has locked both.
@@ -34,9 +38,8 @@ def record(session: Session, former_id: int, subscriber_id: int, newsletters: Co
     about = row.newsletter_id.in_(newsletters)
     session.execute(delete(row).where(about, row.former_id.in_([former_id, subscriber_id])))
     session.execute(update(row).where(about, row.subscriber_id == former_id).values(subscriber_id=subscriber_id))
-    moved = [
-        {"former_id": former_id, "newsletter_id": number, "subscriber_id": subscriber_id} for number in newsletters
-    ]
+    values = {"former_id": former_id, "subscriber_id": subscriber_id, "moved_at": now}
+    moved = [{**values, "newsletter_id": number} for number in newsletters]
     if moved:
         session.execute(insert(row), moved)
 

@@ -24,18 +24,26 @@ class Standing(StrEnum):
     LEFT = "left"
 
 
+# PostgreSQL takes the columns of a unique index for a key to which other rows may refer. A change of address would then
+# wait until all deliveries of an issue are written, which refer to the subscriber. A partial index is no such key.
+KNOWN = text("address_key IS NOT NULL")
+
+
 class Subscriber(Base):
     """One address. The ledger knows it only by `subject`, which is random and remains when the address is erased."""
 
     __tablename__ = "subscribers"
-    __table_args__ = {"info": {"personal": {"by": "id", "on_erasure": "unlink", "export": True}}}  # noqa: RUF012
+    __table_args__ = (
+        Index("uq_subscribers_address_key", "address_key", unique=True, sqlite_where=KNOWN, postgresql_where=KNOWN),
+        {"info": {"personal": {"by": "id", "on_erasure": "unlink", "export": True}}},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     subject: Mapped[bytes] = mapped_column(
         LargeBinary(16), unique=True, default_factory=lambda: secrets.token_bytes(16)
     )
     address: Mapped[str | None]  # as typed; None once erased
-    address_key: Mapped[str | None] = mapped_column(unique=True)
+    address_key: Mapped[str | None]
     # MAC of the inbox; None: an earlier release stored the row, and it is not folded yet.
     fold_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)
     name: Mapped[str | None] = mapped_column(default=None)

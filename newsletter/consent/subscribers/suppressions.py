@@ -120,11 +120,13 @@ def allow_letter(session: Session, keyring: Keyring, address_key: str, *, now: d
 
     If the address may be written to, nothing changes, and there are none.
     """
-    allowed = update(Suppression).where(_is_never(_macs(keyring, [address_key]))).values(letter_allowed_at=now)
-    numbers = sorted(session.scalars(allowed.returning(Suppression.id)))
-    if numbers:
-        tickets.release(session, {fold: [Reason.NEVER] for fold in inboxes.folds(keyring, address_key)})
-    return numbers
+    stored = select(Suppression.id).where(_is_never(_macs(keyring, [address_key])))
+    if session.scalar(stored.limit(1)) is None:
+        return []
+    # Tickets before suppressions, as whoever asks never to be written to.
+    tickets.release(session, {fold: [Reason.NEVER] for fold in inboxes.folds(keyring, address_key)})
+    allowed = update(Suppression).where(Suppression.id.in_(stored)).values(letter_allowed_at=now)
+    return sorted(session.scalars(allowed.returning(Suppression.id)))
 
 
 def use_allowance(session: Session, keyring: Keyring, address_keys: Collection[str]) -> None:

@@ -183,6 +183,7 @@ def _lock_states(session: Session, worker: int, deliveries: Sequence[int]) -> li
         )
         .join(Letter, Letter.id == Delivery.letter_id)
         .where(Delivery.id.in_(deliveries), Delivery.carrier_id == worker, has_status(*OPEN))
+        .order_by(Delivery.id)  # as moves of deliveries lock them
         .with_for_update(of=Delivery)
     )
     return [DeliveryState._make(row) for row in session.execute(rows)]

@@ -121,6 +121,7 @@ def upgrade() -> None:
         sa.Column("former_id", ID, autoincrement=False, nullable=False),
         sa.Column("newsletter_id", ID, nullable=False),
         sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("moved_at", TIME, nullable=False),
         sa.ForeignKeyConstraint(
             ["newsletter_id"], ["newsletters.id"], name=op.f("fk_moved_subscriptions_newsletter_id_newsletters")
         ),
@@ -134,6 +135,20 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_moved_subscriptions_subscriber_id"), "moved_subscriptions", ["subscriber_id"])
+
+    # Partial, so that PostgreSQL does not take the address for a key: see the model. Both releases insert subscribers
+    # with ON CONFLICT DO NOTHING, which needs no certain index.
+    with op.batch_alter_table("subscribers", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
+        batch_op.drop_constraint("uq_subscribers_address_key", type_="unique")
+    is_known = sa.text("address_key IS NOT NULL")
+    op.create_index(
+        "uq_subscribers_address_key",
+        "subscribers",
+        ["address_key"],
+        unique=True,
+        sqlite_where=is_known,
+        postgresql_where=is_known,
+    )
 
     with op.batch_alter_table("letters", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
         batch_op.add_column(sa.Column("included_issue_id", ID, nullable=True))

@@ -17,6 +17,7 @@ from newsletter.links import FRESH_HOURS
 from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
+from newsletter.store import conflicts
 from newsletter.web import negotiation
 from newsletter.web.form_data import RequestForm, first_value, shown_again
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
@@ -52,10 +53,10 @@ def ask(form: RequestForm, site: CurrentSite, wanted: WantedLanguages, later: Ba
 
 
 def _owe_link(site: Site, address_key: str) -> None:
-    try:
+    def owe() -> bool:
         with site.database.writing() as session:
             subscriber = subscribers.lock_by_key(session, address_key)
-            is_owed = subscriber is not None and preference_links.owe(
+            return subscriber is not None and preference_links.owe(
                 session,
                 subscriber.id,
                 asked_from=None,
@@ -65,6 +66,9 @@ def _owe_link(site: Site, address_key: str) -> None:
                 now=site.now(),
                 about_data=True,
             )
+
+    try:
+        is_owed = conflicts.repeat(owe)
     except SQLAlchemyError as error:  # the answer has been sent, and the error may name the address
         log_failure(log, "a link to what is stored about somebody could not be owed", error)
         return

@@ -19,6 +19,7 @@ from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.links import FRESH_HOURS
 from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue
+from newsletter.store import conflicts
 from newsletter.web import negotiation
 from newsletter.web.form_data import FormData, first_value, is_checked
 from newsletter.web.public.letter_links import left_page
@@ -91,17 +92,22 @@ def left(site: Site, session: Session, link: PreferencesLink, *, everything: boo
 
 def mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
     """Owe a fresh link, and answer the same whether one is owed or not."""
-    with site.database.writing() as session:
-        about = subscriptions.named_by(session, link)
-        is_owed = preference_links.owe(
-            session,
-            about.subscriber_id,
-            asked_from=link.newsletter,
-            templates=site.templates,
-            keyring=site.keyring,
-            base_url=site.settings.base_url,
-            now=site.now(),
-        )
+
+    def owe() -> tuple[Row[Any], bool]:
+        with site.database.writing() as session:
+            about = subscriptions.named_by(session, link)
+            is_owed = preference_links.owe(
+                session,
+                about.subscriber_id,
+                asked_from=link.newsletter,
+                templates=site.templates,
+                keyring=site.keyring,
+                base_url=site.settings.base_url,
+                now=site.now(),
+            )
+            return about, is_owed
+
+    about, is_owed = conflicts.repeat(owe)  # the request has had a transaction before, so it cannot be repeated itself
     if is_owed:
         site.wakeups.wake(Queue.URGENT)
     return site.page(
