@@ -16,9 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.consent import older_subscribers, operator_decisions, subscribers
-from newsletter.consent.address_changes import AddressChange
-from newsletter.consent.signups import Signup
+from newsletter.consent.decisions import older_subscribers, operator_decisions
+from newsletter.consent.signups.signups import Signup
+from newsletter.consent.subscribers import subscribers
+from newsletter.consent.subscribers.address_changes import AddressChange
 from newsletter.content.issues.issues import IssueStatus
 from newsletter.doctor import examination
 from newsletter.links import Purpose, minute_of
