@@ -24,6 +24,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from newsletter.consent.subscribers.address_changes import AddressChange  # noqa: F401 - the foreign key's table
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
+from newsletter.languages import tags
 from newsletter.mail.letters.merge import Sheet
 from newsletter.operators.operator_links import OperatorLink  # noqa: F401 - the foreign key's table
 from newsletter.store import bulk_rows
@@ -120,7 +121,7 @@ class Variant(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     letter_id: Mapped[int] = mapped_column(ForeignKey("letters.id"))
-    language: Mapped[str] = mapped_column(String(35))
+    language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS))
     design: Mapped[str] = mapped_column(String(24))
     sha256: Mapped[str] = mapped_column(String(64))
     body: Mapped[bytes]

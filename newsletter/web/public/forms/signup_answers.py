@@ -6,7 +6,7 @@ from typing import NamedTuple
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from newsletter.consent.signups import replacements
+from newsletter.consent.signups.signups import MAX_REPLACES_CHARACTERS
 from newsletter.consent.wordings.rendered_forms import Entered
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
@@ -123,7 +123,7 @@ def _entered(posted: PostedSignup, errors: Mapping[str, Translatable | str], tag
         shown_again(posted.form, "name"),
         posted.names.slugs,
         errors=_told(errors, tag),
-        replaces=first_value(posted.form, "replaces")[: replacements.MAX_CHARACTERS],
+        replaces=first_value(posted.form, "replaces")[:MAX_REPLACES_CHARACTERS],
     )
 
 
