@@ -13,7 +13,7 @@ from newsletter.consent.decisions import older_subscribers
 from newsletter.consent.ledger.seals import Seal
 from newsletter.consent.subscribers.suppressions import Suppression
 from newsletter.errors import Misconfigured
-from newsletter.keys import Keyring
+from newsletter.keys import MAX_ID_CHARACTERS, Keyring
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.operators import totp
 from newsletter.store.database import Base, insert_once
@@ -26,7 +26,7 @@ class KnownKey(Base):
 
     __tablename__ = "known_keys"
 
-    id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    id: Mapped[str] = mapped_column(String(MAX_ID_CHARACTERS), primary_key=True)
     mac: Mapped[bytes] = mapped_column(LargeBinary(32))
     since: Mapped[datetime]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from newsletter.errors import Misconfigured
-from newsletter.setting_groups.trust import MIN_KEY_CHARACTERS
+from newsletter.setting_groups.trust import MAX_KEY_ID_CHARACTERS, MIN_KEY_CHARACTERS
 from newsletter.settings import Settings
 
+MAX_ID_CHARACTERS = MAX_KEY_ID_CHARACTERS
 HMAC_BLOCK_BYTES = 64  # of SHA-256
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 KEY_FILE = "secret_key"  # the file in the data folder

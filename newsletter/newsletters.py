@@ -11,11 +11,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log, newsletter_fields
 from newsletter.errors import Malformed, NotFound
+from newsletter.languages import tags
 from newsletter.store.database import Base
 
-SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
 MAX_SLUG_CHARACTERS = 40
+SLUG = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{MAX_SLUG_CHARACTERS - 2}}}[a-z0-9])?")
 RESERVED_SLUGS = ("new",)  # a page of the desk stands where that newsletter's would
 
 
@@ -25,16 +26,16 @@ class Newsletter(Base):
     __tablename__ = "newsletters"
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
-    slug: Mapped[str] = mapped_column(String(40), unique=True)
+    slug: Mapped[str] = mapped_column(String(MAX_SLUG_CHARACTERS), unique=True)
     name: Mapped[str]
     description: Mapped[str] = mapped_column(default="")
     publisher: Mapped[str]
     sender: Mapped[str]  # the address in From; letters add the publisher's name
     reply_to: Mapped[str]
     postal_address: Mapped[str]
-    language: Mapped[str] = mapped_column(String(35))  # BCP 47
+    language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS))  # BCP 47
     zone: Mapped[str] = mapped_column(String(64))  # IANA
-    list_id: Mapped[str] = mapped_column(String(255), unique=True)
+    list_id: Mapped[str] = mapped_column(String(MAX_LIST_ID_CHARACTERS), unique=True)
     brand: Mapped[str] = mapped_column(String(7))
     return_path_domain: Mapped[str | None] = mapped_column(
         String(255), default=None
@@ -198,7 +199,10 @@ def log_change(
 
 def _check_slug(session: Session, slug: str) -> None:
     if not SLUG.fullmatch(slug):
-        raise Malformed("slug", f"“{slug}” is not a slug: use at most 40 of the characters a to z, 0 to 9 and -.")
+        raise Malformed(
+            "slug",
+            f"“{slug}” is not a slug: use at most {MAX_SLUG_CHARACTERS} of the characters a to z, 0 to 9 and -.",
+        )
     if slug in RESERVED_SLUGS:
         raise Malformed("slug", f"“{slug}” is the address of a page of the desk. Use another slug.")
     if by_slug(session, slug):

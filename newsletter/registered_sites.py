@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter import newsletters
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
-from newsletter.origins import origin_of
+from newsletter.origins import MAX_ORIGIN_CHARACTERS, origin_of
 from newsletter.store.database import Base
 
 
@@ -20,7 +20,7 @@ class RegisteredSite(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
-    origin: Mapped[str] = mapped_column(String(255))
+    origin: Mapped[str] = mapped_column(String(MAX_ORIGIN_CHARACTERS))
     registered_at: Mapped[datetime]
 
 

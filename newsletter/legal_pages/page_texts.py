@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import newsletters
 from newsletter.errors import Malformed, NotFound
+from newsletter.languages import tags
 from newsletter.newsletters import Newsletter
 from newsletter.plain_text import CONTROLS
 from newsletter.store.database import Base
@@ -31,7 +32,7 @@ class PageText(Base):
 
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"), primary_key=True)
     page: Mapped[LegalPage] = mapped_column(primary_key=True)
-    language: Mapped[str] = mapped_column(String(35), primary_key=True)
+    language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS), primary_key=True)
     text: Mapped[str]
     changed_at: Mapped[datetime]
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter import audit_log
 from newsletter.errors import NotFound, Refused
 from newsletter.operators import operator_links
-from newsletter.operators.openid.accounts import ProvidedAccount
+from newsletter.operators.openid.accounts import MAX_SUBJECT, ProvidedAccount
 from newsletter.operators.operator_links import LinkPurpose, OperatorLink
 from newsletter.operators.operators import Operator
 from newsletter.store.database import Base, insert_once
@@ -31,7 +31,7 @@ class Identity(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     issuer: Mapped[str] = mapped_column(String(255))
-    subject: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(MAX_SUBJECT))
     operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id", ondelete="CASCADE"), index=True)
     linked_at: Mapped[datetime]
 

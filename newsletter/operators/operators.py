@@ -30,7 +30,7 @@ class Operator(Base):
     address: Mapped[str] = mapped_column(unique=True)  # `Address.key`, the same for all spellings
     role: Mapped[Role]  # the highest of any grant, for the release before; `grants` decides
     created_at: Mapped[datetime]
-    name: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
+    name: Mapped[str] = mapped_column(String(MAX_NAME), default="", server_default=text("''"))
     zone: Mapped[str | None] = mapped_column(String(64), default=None)  # IANA; None: the first newsletter's
     password_hash: Mapped[str | None] = mapped_column(default=None)  # argon2id; None: no password was set yet
     totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)  # encrypted

@@ -11,6 +11,7 @@ from newsletter.setting_groups import lists
 from newsletter.setting_groups.group import SettingGroup
 
 MIN_KEY_CHARACTERS = 32
+MAX_KEY_ID_CHARACTERS = 8
 MIN_TOKEN_CHARACTERS = 16  # too many to guess over the network
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # a bearer token, RFC 6750 section 2.1
 
@@ -20,7 +21,7 @@ def _keys(value: Any) -> Any:
     parts = lists.comma_separated(value)
     pairs = tuple(tuple(part.partition(":")[::2]) for part in parts) if isinstance(value, str) else value
     for position, (name, key) in enumerate(pairs, start=1):
-        if not (name.isascii() and name.isalnum() and len(name) <= 8):
+        if not (name.isascii() and name.isalnum() and len(name) <= MAX_KEY_ID_CHARACTERS):
             raise ValueError(f"key {position} needs an id of one to eight letters or digits and a colon, as in k1:...")
         if len(key) < MIN_KEY_CHARACTERS:
             raise ValueError(f"key {position} has fewer than {MIN_KEY_CHARACTERS} characters")

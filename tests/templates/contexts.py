@@ -225,6 +225,7 @@ LEFT: dict[str, object] = {
     "return_form": return_form(WORDING),
     "told": None,
     "entered": {"reason": "", "comment": ""},
+    "comment_characters": 500,
     "errors": {},
 }
 WRONG_REASON = {

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from newsletter.keys import MAX_ID_CHARACTERS
 from newsletter.store.database import Base
 
 
@@ -17,7 +18,7 @@ class Seal(Base):
     previous_id: Mapped[int | None] = mapped_column(ForeignKey("seals.id"), unique=True)
     root: Mapped[bytes] = mapped_column(LargeBinary(32))
     size: Mapped[int]
-    key_id: Mapped[str] = mapped_column(String(8))
+    key_id: Mapped[str] = mapped_column(String(MAX_ID_CHARACTERS))
     mac: Mapped[bytes] = mapped_column(LargeBinary(32))
     sealed_at: Mapped[datetime]
 

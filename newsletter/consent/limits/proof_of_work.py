@@ -15,8 +15,8 @@ from altcha import Challenge, Payload, create_challenge, verify_solution
 from newsletter.keys import Keyring
 
 FIELD = "altcha"  # the widget's own name of the field that holds the solution
-# Base64, as long as the column. A solution of ours has about 800 characters.
-SHAPE = re.compile(r"[A-Za-z0-9+/]{1,1996}={0,2}")
+MAX_SOLUTION_CHARACTERS = 2000  # one of ours has about 800
+SHAPE = re.compile(rf"[A-Za-z0-9+/]{{1,{MAX_SOLUTION_CHARACTERS - 2}}}={{0,2}}")  # Base64
 ALGORITHM = "PBKDF2/SHA-256"
 COST = 1_000  # PBKDF2 iterations for each number that is tried
 # The number lies between these; a device tries them in order. A phone tries about a thousand in a second.

@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups.signups import Signup, SignupState
+from newsletter.consent.signups.signups import MAX_REPLACES_CHARACTERS, Signup, SignupState
 from newsletter.keys import Keyring, from_base64url, to_base64url
 
 PURPOSE = "replaces"  # of the MACs
 MAC_BYTES, NONCE_BYTES = 16, 8
-MAX_CHARACTERS = 400  # of a name, as the column `signups.replaces` takes it
 
 SENT_TWICE_WITHIN = timedelta(minutes=1)  # the same form from the same browser, such as by a double click
 MAX_COPIES = 500  # sign-ups of the same addresses and minutes that are looked through, however many were posted
@@ -50,13 +49,13 @@ def name(keyring: Keyring, former: Former) -> str:
     payload = former.nonce.to_bytes(NONCE_BYTES) + former.address_key.encode()
     signed = payload + keyring.mac(PURPOSE, payload)[:MAC_BYTES]
     written = f"{keyring.newest}.{to_base64url(signed)}"
-    return written if len(written) <= MAX_CHARACTERS else ""
+    return written if len(written) <= MAX_REPLACES_CHARACTERS else ""
 
 
 def read(keyring: Keyring, written: str | None) -> Former | None:
     """Return the sign-up that is named; None if the name is missing, forged, cut off or made with a lost key."""
     key, _, encoded = (written or "").partition(".")
-    if not encoded or key not in keyring or len(written or "") > MAX_CHARACTERS:
+    if not encoded or key not in keyring or len(written or "") > MAX_REPLACES_CHARACTERS:
         return None
     try:
         signed = from_base64url(encoded)

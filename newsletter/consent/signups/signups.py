@@ -14,9 +14,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
 from newsletter.consent.evidence_terms import Stored
+from newsletter.consent.limits.proof_of_work import MAX_SOLUTION_CHARACTERS
 from newsletter.consent.link_lifetime import LINK_LIFETIME
+from newsletter.languages import tags
 from newsletter.store.database import Base
 
+MAX_REPLACES_CHARACTERS = 400
 SLOW_LANE_LIFETIME = timedelta(hours=24)  # after its receipt, a sign-up that still waits in the slow lane lapses
 
 RECEIVED = text("state = 'received'")  # a literal: with a bound parameter the planner could not use the partial index
@@ -74,15 +77,16 @@ class Signup(Base):
     lifts_suppression: Mapped[bool | None] = mapped_column(default=None)  # an operator allowed its letter
     form_id: Mapped[int | None] = mapped_column(default=None)  # in `forms`; None: the release before stored the row
     # BCP 47, of the person's letters and pages; None: that of the wording.
-    language: Mapped[str | None] = mapped_column(String(35), default=None)
+    language: Mapped[str | None] = mapped_column(String(tags.MAX_CHARACTERS), default=None)
     # The sign-up that this one corrects or repeats, as `replacements` writes it; the worker voids that one.
-    replaces: Mapped[str | None] = mapped_column(String(400), default=None)
+    replaces: Mapped[str | None] = mapped_column(String(MAX_REPLACES_CHARACTERS), default=None)
     # When another sign-up replaced this one. Its state is `refused` then, because the release before knows none that
     # would say it better; that one withholds the letter, confirms nothing and deletes the row at the right time.
     replaced_at: Mapped[datetime | None] = mapped_column(default=None)
     # Why the form may have been filled in by a program, as `form_signs` judges; None: nothing speaks for it.
     doubt: Mapped[str | None] = mapped_column(String(24), default=None)
-    solution: Mapped[str | None] = mapped_column(String(2000), default=None)  # of a proof of work; the worker checks it
+    # Of a proof of work; the worker checks it.
+    solution: Mapped[str | None] = mapped_column(String(MAX_SOLUTION_CHARACTERS), default=None)
     # 63 random bits. After a database is lost, an old link does not match the new row that gets the same id.
     nonce: Mapped[int]
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Ta
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
+from newsletter.languages import tags
 from newsletter.newsletters import Newsletter
 from newsletter.store import bulk_rows
 from newsletter.store.database import Base, is_on_sqlite
@@ -47,7 +48,7 @@ class Subscriber(Base):
     # MAC of the inbox; None: an earlier release stored the row, and it is not folded yet.
     fold_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)
     name: Mapped[str | None] = mapped_column(default=None)
-    language: Mapped[str | None] = mapped_column(String(35), default=None)
+    language: Mapped[str | None] = mapped_column(String(tags.MAX_CHARACTERS), default=None)
     zone: Mapped[str | None] = mapped_column(String(64), default=None)
     # The strongest suppression of the address, copied here so that the claim statement needs no key to read it.
     suppressed: Mapped[str | None] = mapped_column(String(24), default=None)
@@ -81,7 +82,7 @@ class Subscription(Base):
     since: Mapped[datetime]
     proof_erased_at: Mapped[datetime | None] = mapped_column(default=None)  # the evidence about it is erased
     # BCP 47, of the reader's letters and pages; None: the newsletter's, whatever it is today.
-    language: Mapped[str | None] = mapped_column(String(35), default=None)
+    language: Mapped[str | None] = mapped_column(String(tags.MAX_CHARACTERS), default=None)
 
 
 def reading_language() -> ColumnElement[str]:

@@ -12,7 +12,7 @@ from newsletter import addresses
 from newsletter.consent.limits import inboxes, tickets
 from newsletter.consent.subscribers import address_changes, subscribers
 from newsletter.consent.subscribers.subscribers import Subscriber
-from newsletter.keys import Keyring
+from newsletter.keys import MAX_ID_CHARACTERS, Keyring
 from newsletter.store.database import Base, insert_once
 
 ALL_NEWSLETTERS = "*"  # the scope of a suppression that is not about one newsletter
@@ -39,7 +39,7 @@ class Suppression(Base):
     __table_args__ = (UniqueConstraint("mac", "scope", "reason"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
-    key_id: Mapped[str] = mapped_column(String(8))
+    key_id: Mapped[str] = mapped_column(String(MAX_ID_CHARACTERS))
     mac: Mapped[str] = mapped_column(String(64))
     scope: Mapped[str] = mapped_column(String(40))
     reason: Mapped[Reason]

@@ -12,6 +12,7 @@ from newsletter.consent.wordings import exhibits, former_words, forms, rendered_
 from newsletter.consent.wordings.forms import Form, FormKind
 from newsletter.consent.wordings.wordings import Shown, Wording, on_one_line
 from newsletter.errors import Malformed
+from newsletter.languages import tags
 from newsletter.languages.languages import language as spoken
 from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter
@@ -30,7 +31,7 @@ class BoxText(Base):
     __tablename__ = "box_texts"
 
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"), primary_key=True)
-    language: Mapped[str] = mapped_column(String(35), primary_key=True)
+    language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS), primary_key=True)
     title: Mapped[str]
     text: Mapped[str]
     changed_at: Mapped[datetime]

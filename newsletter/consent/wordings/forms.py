@@ -13,6 +13,7 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.consent.wordings.wordings import Wording
+from newsletter.languages import tags
 from newsletter.store.database import Base
 
 
@@ -34,7 +35,7 @@ class Form(Base):
     wording_id: Mapped[int] = mapped_column(ForeignKey("wordings.id"))
     kind: Mapped[FormKind]
     newsletters: Mapped[list[Any]]  # the ids of those it offers
-    language: Mapped[str] = mapped_column(String(35))  # BCP 47, as the wording's
+    language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS))  # BCP 47, as the wording's
     exhibit: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))
     published_at: Mapped[datetime]
 

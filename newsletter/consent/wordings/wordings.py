@@ -45,7 +45,7 @@ class Wording(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
-    language: Mapped[str] = mapped_column(String(35))
+    language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS))
     version: Mapped[int]
     text: Mapped[str]
     form_exhibit: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.story_keys import StoryKeys, link_keys, text_key
 from newsletter.content.feeds.feeds import Feed
+from newsletter.content.parsing.entries import MAX_IDENTITY
 from newsletter.store.database import Base
 
 MAX_LISTED = 5000  # of these rows at most are read: more than a document has entries
@@ -27,7 +28,8 @@ class Appearance(Base):
 
     feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"), primary_key=True)
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True, index=True)
-    identity: Mapped[str] = mapped_column(String(255))  # see `story_keys.comparable`; empty if several stories share it
+    # See `story_keys.comparable`; empty if several stories share it.
+    identity: Mapped[str] = mapped_column(String(MAX_IDENTITY))
     link_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)  # hash of the canonical link
     text_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)  # hash of the text
     seen_at: Mapped[datetime | None] = mapped_column(default=None)  # when the feed offered it, updated once a day

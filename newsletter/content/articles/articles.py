@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.parsing.entries import FeedEntry
+from newsletter.content.parsing.entries import MAX_IDENTITY, FeedEntry
 from newsletter.store.database import Base
 
 NEWS_AGE = timedelta(days=30)  # an article that was older when it was first seen comes from an archive
@@ -32,7 +32,7 @@ class Article(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"))
-    identity: Mapped[str] = mapped_column(String(255))
+    identity: Mapped[str] = mapped_column(String(MAX_IDENTITY))
     url: Mapped[str | None]
     title: Mapped[str]
     summary: Mapped[str]

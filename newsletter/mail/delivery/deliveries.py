@@ -40,6 +40,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.keys import MAX_ID_CHARACTERS
 from newsletter.mail.letters.letters import Letter, Priority, Variant
 from newsletter.store import bulk_rows
 from newsletter.store.database import Base, is_on_sqlite
@@ -103,7 +104,8 @@ class Delivery(Base):
     # worker released it. No foreign key: it would be checked for each claim, and workers' rows are never deleted.
     carrier_id: Mapped[int | None] = mapped_column(default=None)
     first_tried_at: Mapped[datetime | None] = mapped_column(default=None)  # the Date header of every attempt
-    key_id: Mapped[str | None] = mapped_column(String(8), default=None)  # the key that signs its links in every attempt
+    # The key that signs its links in every attempt.
+    key_id: Mapped[str | None] = mapped_column(String(MAX_ID_CHARACTERS), default=None)
     decided_at: Mapped[datetime | None] = mapped_column(default=None)
     reply_code: Mapped[int | None] = mapped_column(SmallInteger, default=None)
     reply_text: Mapped[str | None] = mapped_column(default=None)

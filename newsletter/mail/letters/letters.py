@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from functools import cache, cached_property
-from typing import Any, cast
+from typing import Any, NotRequired, TypedDict, Unpack, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,6 +24,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from newsletter.consent.subscribers.address_changes import AddressChange  # noqa: F401 - the foreign key's table
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
+from newsletter.languages import tags
 from newsletter.mail.letters.merge import Sheet
 from newsletter.operators.operator_links import OperatorLink  # noqa: F401 - the foreign key's table
 from newsletter.store import bulk_rows
@@ -120,7 +121,7 @@ class Variant(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     letter_id: Mapped[int] = mapped_column(ForeignKey("letters.id"))
-    language: Mapped[str] = mapped_column(String(35))
+    language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS))
     design: Mapped[str] = mapped_column(String(24))
     sha256: Mapped[str] = mapped_column(String(64))
     body: Mapped[bytes]
@@ -139,58 +140,40 @@ class Variant(Base):
             return False
 
 
+class LetterColumns(TypedDict):
+    """The columns of a letter that a mailing chooses. One without newsletter, the service's own, needs a `sender`."""
+
+    occasion: str
+    newsletter_id: int | None
+    priority: Priority
+    issue_id: NotRequired[int | None]
+    signup_id: NotRequired[int | None]
+    sender: NotRequired[str | None]
+    operator_link_id: NotRequired[int | None]
+    included_issue_id: NotRequired[int | None]
+    address_change_id: NotRequired[int | None]
+
+
 def write(
     session: Session,
     *,
     kind: LetterKind,
-    occasion: str,
-    newsletter_id: int | None,
     sheet: Sheet,
     language: str,
-    priority: Priority,
     now: datetime,
     audience: int = 1,
-    issue_id: int | None = None,
-    signup_id: int | None = None,
-    sender: str | None = None,
-    operator_link_id: int | None = None,
-    address_change_id: int | None = None,
+    **columns: Unpack[LetterColumns],
 ) -> tuple[Letter, Variant]:
-    """Store a letter with a variant, and return both with their ids; `add_variant` adds one of another language.
-
-    A letter without newsletter, which the service itself writes, needs a `sender`.
-    """
-    letter = Letter(
-        kind=written_kind(kind),
-        occasion=occasion,
-        newsletter_id=newsletter_id,
-        issue_id=issue_id,
-        signup_id=signup_id,
-        sender=sender,
-        operator_link_id=operator_link_id,
-        address_change_id=address_change_id,
-        priority=priority,
-        audience=audience,
-        written_at=now,
-    )
-    session.add(letter)
-    session.flush()
+    """Store a letter with a variant, and return both with their ids; `add_variant` adds one of another language."""
+    letter = write_without_text(session, kind=kind, now=now, audience=audience, **columns)
     return letter, add_variant(session, letter, sheet, language=language)
 
 
-def write_welcome(
-    session: Session, *, occasion: str, newsletter_id: int, included_issue_id: int | None, now: datetime
+def write_without_text(
+    session: Session, *, kind: LetterKind, now: datetime, audience: int = 1, **columns: Unpack[LetterColumns]
 ) -> Letter:
-    """Store a welcome letter, and return it with its id. Its text is a shared variant."""
-    letter = Letter(
-        kind=written_kind(LetterKind.WELCOME),
-        occasion=occasion,
-        newsletter_id=newsletter_id,
-        included_issue_id=included_issue_id,
-        priority=Priority.SOON,
-        audience=1,
-        written_at=now,
-    )
+    """Store a letter whose text is a shared variant, and return it with its id."""
+    letter = Letter(kind=written_kind(kind), audience=audience, written_at=now, **columns)
     session.add(letter)
     session.flush()
     return letter

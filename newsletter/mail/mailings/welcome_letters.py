@@ -89,10 +89,12 @@ def owe(
             continue
         tagged = [(sheet, spoken.tag)]
         variants = totals.shared_variants(session, LetterKind.WELCOME, tagged, now=now, is_evidence=False)
-        letter = letters.write_welcome(
+        letter = letters.write_without_text(
             session,
+            kind=LetterKind.WELCOME,
             occasion=occasion,
             newsletter_id=newsletter.id,
+            priority=Priority.SOON,
             included_issue_id=text.issue.id if text.issue else None,
             now=now,
         )

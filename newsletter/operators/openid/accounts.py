@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+MAX_SUBJECT = 255  # characters, by the standard
+
 
 class ProvidedAccount(NamedTuple):
     """An account; only issuer and subject name it (OpenID Connect Core 1.0 section 5.7)."""

@@ -20,13 +20,12 @@ from joserfc.jws import JWSRegistry
 from newsletter import addresses
 from newsletter.errors import Malformed
 from newsletter.operators.openid import provider_http
-from newsletter.operators.openid.accounts import ProvidedAccount
+from newsletter.operators.openid.accounts import MAX_SUBJECT, ProvidedAccount
 from newsletter.operators.openid.provider_documents import ProviderDocuments, ProviderMetadata
 from newsletter.operators.openid.provider_http import ProviderTrouble
 
 SCOPE = "openid email"
 LEEWAY_SECONDS = 120  # between the provider's clock and ours
-MAX_SUBJECT = 255  # characters, by the standard
 SECRET_BYTES = 32
 
 START_AGAIN = (

@@ -118,6 +118,9 @@ def _page(
             ends_at=found.link.expires_at,
             own_name=found.operator.name if name is None else name,
             errors=errors,
+            name_characters=operators.MAX_NAME,
+            least=passwords.MIN_CHARACTERS,
+            most=passwords.MAX_CHARACTERS,
             other=desk.who if desk.who and desk.who.operator_id != found.operator.id else None,
             provider=desk.site.provider.name if desk.site.provider and not desk.who else None,
         )

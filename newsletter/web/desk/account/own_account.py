@@ -74,6 +74,7 @@ def _shown(session: Session, desk: Desk) -> dict[str, Any]:
         "codes_left": recovery_codes.left(session, operator.id) if operator.totp_confirmed_at else 0,
         "devices": rows,
         "zones": zones.names(),
+        "name_characters": operators.MAX_NAME,
         **own_mail.section(desk.site, operator, who.grants),
         **own_identities.section(session, desk.site, operator.id),
     }

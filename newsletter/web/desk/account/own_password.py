@@ -79,7 +79,8 @@ def refused(answer: HTMLResponse, error: Refused) -> HTMLResponse:
 
 
 def _page(desk: Desk, errors: dict[str, str], *, status: int | None = None) -> HTMLResponse:
-    return desk.page("account/password", status=status, errors=errors, least=passwords.MIN_CHARACTERS)
+    least, most = passwords.MIN_CHARACTERS, passwords.MAX_CHARACTERS
+    return desk.page("account/password", status=status, errors=errors, least=least, most=most)
 
 
 def _field(error: Refused) -> str:

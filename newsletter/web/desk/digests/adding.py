@@ -98,6 +98,7 @@ def _form(
         pairs=pairs,
         slug=slug,
         fields=fields,
+        name_characters=digests.MAX_NAME,
         errors=errors,
         may_be_automatic=reader is None or desk.operator.may(Role.PUBLISHER, reader.id),
         **fields.schedule.context(zone, operator_zone=desk.operator.zone, now=desk.site.now()),

@@ -57,6 +57,7 @@ def page(
         may_edit=desk.operator.may(Role.EDITOR, reader.id),
         may_be_automatic=desk.operator.may(Role.PUBLISHER, reader.id),
         fields=fields,
+        name_characters=digests.MAX_NAME,
         errors=errors,
         refusal=refusal,
         **fields.schedule.context(reader.zone, operator_zone=desk.operator.zone, now=now),

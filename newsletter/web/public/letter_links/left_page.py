@@ -86,6 +86,7 @@ def show(
             "return_form": _return_form(site, about),
             "told": told,
             "entered": entered,
+            "comment_characters": leaving_reasons.MAX_COMMENT_CHARACTERS,
             "errors": errors or {},
         }
     status = 422 if errors else 200

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, BackgroundTasks
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
@@ -34,14 +35,11 @@ class Leaving(NamedTuple):
     now: datetime
 
 
-def _leave(session: Session, reader: Subscriber | None, leaving: Leaving) -> list[int]:
-    return decisions.withdraw(session, reader, **leaving._asdict()) if reader else []
-
-
 @router.get("/u/{token}")
 def unsubscribe_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show one button, without login or reason; if the reader has already left, say that it is done."""
-    return _button_page(site, session, *site.links.read(token, Purpose.UNSUBSCRIBE))
+    link = site.links.read(token, Purpose.UNSUBSCRIBE)
+    return _button_page(site, session, left_page.read(session, *link))
 
 
 @router.post("/u/{token}")
@@ -54,42 +52,65 @@ def unsubscribe(
     trace: RequestTrace,
     afterwards: BackgroundTasks,
 ) -> Response:
-    """Unsubscribe at once. A mail program posts List-Unsubscribe=One-Click and must not be redirected (RFC 8058).
+    """Unsubscribe at once, for a mail program or by the page's button; or take what the page after that posts.
 
-    The page after that posts a reason (`tell`) or asks for a way back (`again`) to the same link. A POST without any of
-    these buttons changes nothing: its answer is the page with the button. A reader who has moved to another
-    subscriber's address leaves there.
+    The page after that posts a reason (`tell`) or asks for a way back (`again`). A POST without any of these buttons
+    changes nothing: its answer is the page with the button.
     """
-    one_click = form == ONE_CLICK
-    pressed = is_checked(form, "unsubscribe")
-    everything = pressed and is_checked(form, "all")
-    subscriber_id, newsletter_id = site.links.read(token, Purpose.UNSUBSCRIBE)
-    if not (one_click or pressed):
-        about = left_page.read(session, subscriber_id, newsletter_id)
-        if left_page.has_left(about) and is_checked(form, "tell"):
-            return left_page.tell(site, session, about, form)
-        if left_page.may_return(about) and is_checked(form, "again"):
-            afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
-            return left_page.ask_again(site, session, about, form, trace)
-        return _button_page(site, session, subscriber_id, newsletter_id, status=422)
-    how = EvidenceTerm.ONE_CLICK if one_click else EvidenceTerm.BUTTON_BEHIND_LINK
-    leaving = Leaving(newsletters=None if everything else [newsletter_id], how=how, trace=trace, now=site.now())
+    link = site.links.read(token, Purpose.UNSUBSCRIBE)
+    if form == ONE_CLICK:
+        return _leave_by_mail_program(site, session, link, trace)
+    if is_checked(form, "unsubscribe"):
+        return _leave_by_button(site, session, link, trace, everything=is_checked(form, "all"))
+    about = left_page.read(session, *link)
+    if is_checked(form, "tell") and left_page.has_left(about):
+        return left_page.tell(site, session, about, form)
+    if is_checked(form, "again") and left_page.may_return(about):
+        afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
+        return left_page.ask_again(site, session, about, form, trace)
+    return _button_page(site, session, about, status=422)
+
+
+def _leave_by_mail_program(site: Site, session: Session, link: Sequence[int], trace: Trace) -> Response:
+    """Leave the newsletter. Mail programs want status 200 and no redirect (RFC 8058 section 3.1)."""
+    subscriber_id, newsletter_id = link
+    leaving = Leaving([newsletter_id], EvidenceTerm.ONE_CLICK, trace, site.now())
     reader = moved_subscriptions.lock_holder(session, subscriber_id, newsletter_id)
-    stopped = _leave(session, reader, leaving)
-    done = PlainTextResponse("You are unsubscribed.\n") if one_click else None
-    if done and stopped:
-        return done
-    about = left_page.read(session, subscriber_id, newsletter_id)
-    if reader and about.subscriber_id not in (None, reader.id):  # a move was stored while this waited for the row
-        _leave(session, subscribers.lock_by_id(session, about.subscriber_id), leaving)
-        about = left_page.read(session, subscriber_id, newsletter_id)
-    return done or left_page.show(site, session, about, everything=everything)
+    if not _leave(session, reader, leaving):
+        _leave_where_moved(session, link, reader, leaving)
+    return PlainTextResponse("You are unsubscribed.\n")
 
 
-def _button_page(
-    site: Site, session: Session, subscriber_id: int, newsletter_id: int, *, status: int = 200
+def _leave_by_button(
+    site: Site, session: Session, link: Sequence[int], trace: Trace, *, everything: bool
 ) -> HTMLResponse:
-    about = left_page.read(session, subscriber_id, newsletter_id)
+    """Leave the newsletter or everything, and show the page after leaving."""
+    subscriber_id, newsletter_id = link
+    ended = None if everything else [newsletter_id]
+    leaving = Leaving(ended, EvidenceTerm.BUTTON_BEHIND_LINK, trace, site.now())
+    reader = moved_subscriptions.lock_holder(session, subscriber_id, newsletter_id)
+    _leave(session, reader, leaving)
+    about = _leave_where_moved(session, link, reader, leaving)
+    return left_page.show(site, session, about, everything=everything)
+
+
+def _leave(session: Session, reader: Subscriber | None, leaving: Leaving) -> list[int]:
+    return decisions.withdraw(session, reader, **leaving._asdict()) if reader else []
+
+
+def _leave_where_moved(session: Session, link: Sequence[int], reader: Subscriber | None, leaving: Leaving) -> Row[Any]:
+    """Leave at another subscriber's address, too, if a move there was stored while this waited for the reader's row.
+
+    Return what `left_page.read` tells after it.
+    """
+    about = left_page.read(session, *link)
+    if reader is None or about.subscriber_id in (None, reader.id):
+        return about
+    _leave(session, subscribers.lock_by_id(session, about.subscriber_id), leaving)
+    return left_page.read(session, *link)
+
+
+def _button_page(site: Site, session: Session, about: Row[Any], *, status: int = 200) -> HTMLResponse:
     if not about.address or about.standing in (None, Standing.LEFT):
         return left_page.show(site, session, about)
     page = {"tag": about.reading_language, "newsletter": about, "address": addresses.mask(about.address)}
