@@ -1,5 +1,6 @@
 """Server processes that end with the process that started them, even if that is killed."""
 
+import atexit
 import os
 import pwd
 import shutil
@@ -34,6 +35,12 @@ cd /; rm -rf "$folder"
 
 
 _kept_ports: deque[socket.socket] = deque()
+
+
+@atexit.register
+def _release_ports() -> None:
+    while _kept_ports:
+        _kept_ports.popleft().close()
 
 
 class ServerError(NewsletterError):
