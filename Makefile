@@ -27,14 +27,14 @@ check: .venv/dev ## For every commit: check format, lint, types, imports and doc
 fast: .venv/dev
 	@$(TESTS) -m "not slow" $(ARGS)
 
-check-fuzz: .venv/dev ## Run the tests that draw examples with new ones; other runs draw the same each time (ARGS="-k links")
-	@$(TESTS) -m hypothesis --hypothesis-profile=new $(ARGS)
-
-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chaos, demos, benchmark, image
+check-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chaos, demos, benchmark, image
 	@$(TESTS) -m "slow and not browser" $(ARGS)
 
 check-browser: .venv/dev ## Run the slow tests in Chromium and Firefox, as CI does last: every page and host page at every width
 	@$(TESTS) -m "slow and browser" $(ARGS)
+
+fuzz: .venv/dev ## Run the tests that draw examples with new ones; other runs draw the same each time (ARGS="-k links")
+	@$(TESTS) -m hypothesis --hypothesis-profile=new $(ARGS)
 
 slow: .venv/dev ## Run every test and print the slowest 20
 	@$(TESTS) --durations=20 --durations-min=0.1 $(ARGS)
