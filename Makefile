@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast check-slow check-browser slow docs translations screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
+.PHONY: help demo test check fast check-slow check-browser fuzz slow docs translations screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
 
 # Tests start Python hundreds of times, and without bytecode files each start compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,6 +32,9 @@ check-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chao
 
 check-browser: .venv/dev ## Run the slow tests in Chromium and Firefox, as CI does last: every page and host page at every width
 	@$(TESTS) -m "slow and browser" $(ARGS)
+
+fuzz: .venv/dev ## Run the tests that draw examples with new ones; other runs draw the same each time (ARGS="-k links")
+	@$(TESTS) -m hypothesis --hypothesis-profile=new $(ARGS)
 
 slow: .venv/dev ## Run every test and print the slowest 20
 	@$(TESTS) --durations=20 --durations-min=0.1 $(ARGS)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.processes import END, START, Process, running
+from tests.processes import Process, running
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "compose.yaml")
@@ -62,7 +62,7 @@ class Engine:
                 self.started[name] = self.process(name, name, words, fresh=True)
                 stack.enter_context(running(self.started[name]))
                 if (name, "service_completed_successfully") in conditions:
-                    assert self.started[name].wait(START) == 0, self.started[name].output()
+                    assert self.started[name].wait() == 0, self.started[name].output()
             yield
 
     def is_healthy(self, service: str) -> bool:
@@ -79,7 +79,7 @@ class Engine:
         name = f"{service} {next(self.numbers)}"  # the output file's name
         command = self.process(name, service, list(words))
         with running(command):
-            assert command.wait(END) == 0, command.output()
+            assert command.wait() == 0, command.output()
             return (self.folder / f"{name}.out").read_text()
 
 

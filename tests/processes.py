@@ -23,9 +23,6 @@ from tests.servers.forks import socket_of_the_run
 from tests.servers.server import free_port
 from tests.waiting import TIMEOUT, eventually
 
-START = 40  # seconds for a process to be ready; three Pythons start at once on a loaded machine
-END = 20  # seconds for a process to end after SIGTERM; Celery promises ten
-
 WEB = ("uvicorn", "--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
 WORKER = ("celery", "-A", "workers", "worker")
 SHORT_LEASES = ("celery", "-A", "tests.short_leases", "worker")
@@ -118,7 +115,7 @@ class Process:
         """Continue a frozen process."""
         self._signal(signal.SIGCONT)
 
-    def wait(self, within: float = END) -> int:
+    def wait(self, within: float = TIMEOUT) -> int:
         """Return the exit status, negative after a signal; fail if the process has not ended `within` seconds."""
         assert self._running, f"{self.name} does not run"
         try:
@@ -135,7 +132,7 @@ class Process:
         self.thaw()
         self.terminate()
         try:
-            self._running.wait(END)
+            self._running.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             self._running.kill()
             self._running.wait()

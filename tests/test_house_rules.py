@@ -5,6 +5,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from tests.waiting import TIMEOUT
+
 ROOT = Path(__file__).parents[1]
 INNER_FOLDERS = tuple(f"newsletter/{folder}/" for folder in ("consent", "content", "mail", "privacy", "doctor"))
 
@@ -114,3 +116,18 @@ def test_translatable_texts_are_literals():
     ]
     assert len(made) > 20
     assert [place for place, texts in made for text in texts if not isinstance(text, ast.Constant)] == []
+
+
+def test_no_test_waits_with_a_deadline_that_a_busy_machine_may_miss():
+    """`eventually` has a deadline that only a hang reaches; in a browser's tests, the browser has its own."""
+    waits = [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", deadline.value)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "browser" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "eventually"
+        for deadline in [*(word.value for word in node.keywords if word.arg == "within"), ast.Constant(TIMEOUT)]
+        if isinstance(deadline, ast.Constant)
+    ]
+    assert len(waits) > 50
+    assert [place for place, seconds in waits if seconds < TIMEOUT] == []

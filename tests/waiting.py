@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-TIMEOUT = 60  # seconds that only a hang reaches, however slow and busy the machine is
+TIMEOUT = 120  # seconds that only a hang reaches: a loaded machine has taken forty to start three programs
 MAX_INTERVAL = 0.1  # seconds between checks; longer waits poll less often, to leave the processor to the others
 
 

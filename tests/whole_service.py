@@ -27,6 +27,7 @@ from newsletter.queues.wakeups import Queue
 from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.web import create_app
+from newsletter.web.monitoring import health
 from newsletter.web.public.offered_newsletters import MAX_AGE, OfferedNewslettersCache
 from newsletter.web.site import Site
 from tests.builders import an_open_newsletter
@@ -35,6 +36,7 @@ from tests.processes import RAISED_LIMITS
 from tests.servers.databases import MONITORING, opened
 from tests.smtp_server import ScriptedServer
 from tests.transports import FakeMonotonic
+from tests.waiting import TIMEOUT
 from workers import context, jobs
 from workers.context import Context
 
@@ -188,6 +190,8 @@ def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeServic
     database, monitoring = opened(settings.database), opened(settings.database, MONITORING)
     built = context.build(settings, database=database, clock=clock)
     app = create_app(settings, NoWakeups(), database=database, monitoring=monitoring)
+    patience = {"timeout": TIMEOUT, "statement_timeout": TIMEOUT}  # a database is not away because the machine is busy
+    app.state.health = health.timed_query(monitoring, settings, pages=database, **patience)
     cache_clock = FakeMonotonic()
     offered = OfferedNewslettersCache(
         database,

@@ -23,7 +23,7 @@ from tests.chaos.clock import NOTICED_SECONDS, Clock
 from tests.chaos.relay_log import TAKEN, Arrival
 from tests.processes import Process
 
-START_TIMEOUT = 60  # seconds for all processes to start
+START_TIMEOUT = 120  # seconds for all processes to start
 POLL_SECONDS = 0.2  # between two database queries
 RETRY_SPREAD = timedelta(minutes=10)  # retries of letters deferred at the same time are due within it
 SEND_DELAY = timedelta(seconds=3)  # within which the service sends a due letter

@@ -9,8 +9,7 @@ import pytest
 from tests import fork_server
 from tests.servers.run import RUN, Run
 from tests.servers.server import environment, folder_for
-
-START_TIMEOUT = 60  # seconds to import everything that our programs import, on a loaded machine
+from tests.waiting import TIMEOUT
 
 _runs: list[Run] = []
 
@@ -31,5 +30,5 @@ def _start(run: Run) -> str:
     python_path = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
     command = [sys.executable, fork_server.__file__, str(path)]
     server = run.serve(command, folder, user=None, environ={**environment(), **python_path})
-    server.wait_until(path.exists, within=START_TIMEOUT)
+    server.wait_until(path.exists, within=TIMEOUT)
     return str(path)

@@ -35,10 +35,10 @@ def test_the_url_decides_then_the_browser_then_the_newsletter(query, accept, exp
 
 def test_a_header_of_8_kilobytes_costs_nothing_and_counts_as_far_as_it_is_read():
     long = "en;q=0.5," + ",".join(f"x{number}-{'a' * 8};q=0.9" for number in range(600))
-    started = time.perf_counter()
+    started = time.process_time()
     assert language_of(request(accept=long[:8192]), OFFERED) == "en"
     assert language_of(request(accept="a-" * 4096), OFFERED) == "de"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_without_any_offer_a_page_is_english():

@@ -1,5 +1,6 @@
 """Server processes that end with the process that started them, even if that is killed."""
 
+import atexit
 import os
 import pwd
 import shutil
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
@@ -15,7 +17,8 @@ from typing import IO, Any
 from newsletter.errors import NewsletterError
 
 FIRST_CLIENT_PORT = 32_768  # Linux assigns ports from here on to clients
-TIMEOUT = 20.0  # seconds for a server to start or stop; a loaded machine needs a few
+TIMEOUT = 60.0  # seconds for a server to start or stop; a loaded machine needs some
+MAX_KEPT_PORTS = 50  # of a process, which the processes beside it do not get
 
 # Runs the server and reads its own standard input, which the starting process holds open: end of file means that this
 # process is gone, even by kill -9. CONT because a test may have frozen the server; INT stops PostgreSQL without waiting
@@ -29,6 +32,15 @@ wait "$server"
 kill "$reader" 2>/dev/null
 cd /; rm -rf "$folder"
 """
+
+
+_kept_ports: deque[socket.socket] = deque()
+
+
+@atexit.register
+def _release_ports() -> None:
+    while _kept_ports:
+        _kept_ports.popleft().close()
 
 
 class ServerError(NewsletterError):
@@ -136,8 +148,18 @@ def listens(port: int) -> bool:
 def free_port() -> int:
     """Return a free port below those that Linux assigns to clients.
 
-    A client connection could otherwise occupy the port while a server restarts.
+    A client connection could otherwise occupy the port while a server restarts. While this process lives, `free_port`
+    returns the port to no other one, although the server on it takes seconds to start: the process binds it for UDP.
     """
-    while listens(port := SystemRandom().randrange(10_000, FIRST_CLIENT_PORT)):
-        pass
-    return port
+    while True:
+        port, kept = SystemRandom().randrange(10_000, FIRST_CLIENT_PORT), socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            kept.bind(("127.0.0.1", port))
+        except OSError:
+            kept.close()
+            continue
+        _kept_ports.append(kept)
+        if len(_kept_ports) > MAX_KEPT_PORTS:
+            _kept_ports.popleft().close()
+        if not listens(port):
+            return port

@@ -54,7 +54,14 @@ class HealthReading(NamedTuple):
     outbox: StorageState = StorageState.OK
 
 
-def timed_query(database: Database, settings: Settings, *, pages: Database) -> TimedQuery[HealthReading]:
+def timed_query(
+    database: Database,
+    settings: Settings,
+    *,
+    pages: Database,
+    timeout: float = ANSWER_TIMEOUT,
+    statement_timeout: float = STATEMENT_TIMEOUT,
+) -> TimedQuery[HealthReading]:
     """Return the query of the health pages; the site's other pages use the database `pages`."""
     storage = Storage.of(settings, pages)
 
@@ -63,7 +70,7 @@ def timed_query(database: Database, settings: Settings, *, pages: Database) -> T
         database_state, outbox_state = storage.database_state(session), storage.outbox_state()
         return read(session, now)._replace(database=database_state, outbox=outbox_state)
 
-    return TimedQuery(database, read_all, timeout=ANSWER_TIMEOUT, statement_timeout=STATEMENT_TIMEOUT)
+    return TimedQuery(database, read_all, timeout=timeout, statement_timeout=statement_timeout)
 
 
 def read(session: Session, now: datetime) -> HealthReading:

@@ -17,10 +17,9 @@ from tests.builders import a_newsletter
 from tests.servers.databases import opened
 from tests.servers.server import free_port
 from tests.smtp_server import ScriptedServer
-from tests.waiting import eventually
+from tests.waiting import TIMEOUT, eventually
 
 READERS = 3
-TIMEOUT = 90  # seconds, for a machine that is busy with other tests
 
 
 @pytest.fixture
@@ -98,7 +97,7 @@ def test_with_all_three_servers_every_count_is_right_and_the_letters_are_in_the_
 ):
     words = ("--database", postgresql_url, "--redis", redis_url, "--relay", smtp_sink.url)
     with demo("--once", "--json", *words) as process:
-        started = eventually(lambda: (found := children(process)) and len(found) == 3 and found, within=TIMEOUT)
+        started = eventually(lambda: (found := children(process)) and len(found) == 3 and found)
         commands = [Path(f"/proc/{number}/cmdline").read_text() for number in started]
         out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, err
@@ -148,7 +147,7 @@ def test_a_signal_ends_the_demo_and_all_its_processes(redis_url, working_folder,
 @pytest.mark.slow
 def test_a_demo_that_is_interrupted_half_way_leaves_no_process(redis_url, working_folder):
     with demo("--redis", redis_url) as process:
-        started = eventually(lambda: children(process), within=TIMEOUT)
+        started = eventually(lambda: children(process))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=TIMEOUT)
     assert process.returncode != 0

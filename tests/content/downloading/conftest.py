@@ -13,7 +13,7 @@ ALLOW = (AllowedHost.parse("127.0.0.1"),)
 
 @pytest.fixture(scope="session")
 def sandboxed() -> Iterator[SandboxedDownloader]:
-    """A downloader that gives a document one second of a processor, and a server half a second."""
-    downloader = SandboxedDownloader(allow=ALLOW, fetch_seconds=0.5, limits=Limits(cpu_seconds=1, seconds=20))
+    """A downloader that gives a document one second of a processor, and a server two seconds."""
+    downloader = SandboxedDownloader(allow=ALLOW, fetch_seconds=2, limits=Limits(cpu_seconds=1, seconds=20))
     yield downloader
     downloader.close()

