@@ -32,11 +32,12 @@ class Hand:
         control = self.page.get_by_role("button", name=name).or_(self.page.get_by_role("link", name=name)).first
         self.touched += 1
         expect(control).to_be_visible()
+        if not self.has_mouse:
+            reach(self.page, control)  # before the time runs in which the page must follow
         with self.page.expect_navigation():
             if self.has_mouse:
                 control.click()
             else:
-                reach(self.page, control)
                 self.page.keyboard.press("Enter")
 
     def sees(self, text: str) -> bool:
