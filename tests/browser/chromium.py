@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.servers.missing_servers import missing
 from tests.servers.server import find_program
@@ -16,7 +16,8 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")  # the first one that is installed is used
 HEIGHT = 900
 PHONE = 360
-TIMEOUT = 15_000  # milliseconds, for a machine that is busy with other tests
+TIMEOUT = 30_000  # milliseconds until what a person waits for must be there, on a machine that is busy with other tests
+expect.set_options(timeout=TIMEOUT)
 
 # Rules about whole pages: a letter is a fragment of a mail program's page.
 PAGE_RULES = ("landmark-one-main", "region")

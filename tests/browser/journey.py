@@ -92,6 +92,7 @@ class Journey:
         if not leads_on:
             self.visit.press(control)
             return
+        self.visit.approach(control)  # before the time runs in which the page must follow
         with self.visit.shown.page.expect_navigation():
             self.visit.press(control)
         self.visit.see(self._control("h1"))

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser
 
 from newsletter.queues.wakeups import Queue
 from tests.browser.chromium import PHONE, SCHEMES, Tab, follow
+from tests.browser.held_requests import held
 from tests.browser.reachable import reachable_service
 from tests.whole_service import WholeService
 
@@ -44,6 +45,25 @@ def test_the_browser_does_the_arithmetic_while_the_form_is_filled_in_and_the_let
     assert [str(letter["To"]) for letter in crowded.letters()] == ["first@example.org", "third@example.org"]
     assert not problems + tab.complaints
     assert not tab.other_hosts
+    tab.close()
+
+
+@pytest.mark.slow
+def test_who_fills_the_form_in_before_the_script_is_there_gets_the_letter_at_once_as_well(
+    chromium: Browser, crowded: WholeService
+):
+    tab = Tab(chromium, crowded.site.settings.base_url, "ar")
+    tab.context.set_extra_http_headers(NEIGHBOR)
+    with held(tab.page, "**/proof*.js") as script:
+        tab.page.goto("/n/morning", wait_until="commit")
+    tab.page.locator("#consent").check()
+    tab.page.locator("#email").fill("third@example.org")
+    script.answer()
+    tab.page.locator("altcha-widget label").wait_for()
+    with tab.page.expect_navigation():
+        tab.page.keyboard.press("Enter")
+    crowded.run(Queue.URGENT)
+    assert [str(letter["To"]) for letter in crowded.letters()] == ["first@example.org", "third@example.org"]
     tab.close()
 
 

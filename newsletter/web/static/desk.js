@@ -13,6 +13,16 @@ document.addEventListener("click", event => {
   copied?.then(() => { button.textContent = "Copied"; }, () => { button.textContent = "Not copied"; });
 });
 
+// A part that the page asks for again takes no button away between its press and its release: the next answer will do.
+let pressed = null;
+const release = () => setTimeout(() => { pressed = null; }, 300); // ms; on a touch screen the click comes after the release
+for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, event => { pressed = event.target; }, true);
+for (const type of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(type, release, true);
+addEventListener("blur", release);
+document.addEventListener("htmx:beforeSwap", event => {
+  if (event.detail.target.contains(pressed)) event.detail.shouldSwap = false;
+});
+
 // A time zone that nobody has chosen yet is the browser's.
 document.addEventListener("DOMContentLoaded", () => {
   const field = document.querySelector("[data-own-zone]");

@@ -23,6 +23,8 @@ if (window.isSecureContext) { // elsewhere browsers offer no cryptography
   widget.ariaLive = "polite"; // its label says how far the arithmetic is
   place.append(widget);
   place.querySelector("[hidden]").hidden = false;
+  // Whoever was in the form before the widget gives it no focus to begin with.
+  setTimeout(() => { if (form.matches(":focus-within")) widget.verify(); });
 
   let waits = false; // the form was sent while the arithmetic went on; sent once more, it leaves at once
   form.addEventListener("submit", event => {

@@ -21,6 +21,7 @@ from newsletter.operators.operator_links import LinkPurpose
 from newsletter.operators.roles import Role
 from newsletter.settings import load
 from newsletter.web.site import Site
+from tests.browser.chromium import TIMEOUT
 from tests.browser.desk.hand import Hand
 from tests.journeys.running_service import FEED, ITEM
 from tests.local_http import local_http
@@ -32,7 +33,7 @@ ADDRESS, PASSWORD = "ana@press.example", "correct horse battery staple"
 READER = "reader@example.org"
 TITLES = ("A bridge opens", "The bus waits")
 DESK = {"width": 1280, "height": 900}
-TIMEOUT = 20_000  # milliseconds
+SENT_WITHIN = TIMEOUT / 1000  # seconds until the worker has sent a letter
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class OpenDesk:
         with browser_at(self.site.settings.base_url) as browser:
             visitor = Visitor(browser, Path())  # type: ignore[arg-type] - no inbox is read
             visitor.sign_up("morning-letter", READER, "")
-            visitor.confirm(eventually(lambda: self.letters(READER), within=20)[0])
+            visitor.confirm(eventually(lambda: self.letters(READER), within=SENT_WITHIN)[0])
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.keyboard import reach
 
-WAIT = 20_000  # milliseconds, for a machine that is busy with other tests
-
 
 @dataclass
 class Hand:
@@ -33,12 +31,13 @@ class Hand:
         """Press the button or follow the link of this name, and wait for the page that follows."""
         control = self.page.get_by_role("button", name=name).or_(self.page.get_by_role("link", name=name)).first
         self.touched += 1
-        expect(control).to_be_visible(timeout=WAIT)
+        expect(control).to_be_visible()
+        if not self.has_mouse:
+            reach(self.page, control)  # before the time runs in which the page must follow
         with self.page.expect_navigation():
             if self.has_mouse:
                 control.click()
             else:
-                reach(self.page, control)
                 self.page.keyboard.press("Enter")
 
     def sees(self, text: str) -> bool:
@@ -52,7 +51,7 @@ class Hand:
     def wait_for(self, text: str, *, look_again: Callable[[], object] | None = None) -> None:
         """Wait until the headline holds the text; without scripts somebody has to look again."""
         if look_again is None:
-            expect(self.page.locator("h1")).to_contain_text(text, timeout=WAIT)
+            expect(self.page.locator("h1")).to_contain_text(text)
             return
         for _ in range(100):
             if self.sees(text):

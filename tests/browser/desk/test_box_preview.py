@@ -4,7 +4,6 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.chromium import TIMEOUT
 from tests.browser.desk.contents import DeskState
 from tests.browser.desk.walk import walking
 
@@ -17,14 +16,14 @@ def test_each_look_is_tried_in_its_frame_and_nobody_is_signed_up(
         tab.open("/desk/newsletters/paper/box")
         inline = tab.page.frame_locator("iframe[title='The box: in the text']")
         inline.get_by_role("button", name="Subscribe").click()
-        expect(inline.get_by_text("Nothing was sent, and nobody was signed up.")).to_be_visible(timeout=TIMEOUT)
+        expect(inline.get_by_text("Nothing was sent, and nobody was signed up.")).to_be_visible()
         tab.page.locator(".views").get_by_label("Bar at the foot").check()
         bar = tab.page.frame_locator("iframe[title='The box: bar at the foot']")
         bar.get_by_role("button", name="Subscribe").press("Enter")  # it may be below the window
-        expect(bar.locator("input[type=email]")).to_be_visible(timeout=TIMEOUT)
+        expect(bar.locator("input[type=email]")).to_be_visible()
         tab.page.locator(".views").get_by_label("Dialog").check()
         dialog = tab.page.frame_locator("iframe[title='The box: dialog']")
         dialog.get_by_role("button", name="Open the dialog").click()
-        expect(dialog.get_by_role("dialog")).to_be_visible(timeout=TIMEOUT)
+        expect(dialog.get_by_role("dialog")).to_be_visible()
         assert tab.complaints == []
         assert walk.service.rows()["signups"] == rows

@@ -15,7 +15,7 @@ from newsletter.settings import load
 from newsletter.store.database import Database
 from newsletter.web.site import Site
 from tests.browser.chromium import follow
-from tests.browser.desk.conftest import ADDRESS, PASSWORD, OpenDesk, accept_invitation, hand
+from tests.browser.desk.conftest import ADDRESS, PASSWORD, SENT_WITHIN, OpenDesk, accept_invitation, hand
 from tests.browser.desk.hand import Hand
 from tests.journeys.running_service import with_newsletter
 from tests.processes import WEB, Process, is_ok, running
@@ -43,7 +43,7 @@ class TestWithALetterhead:
             person.press("Forgot your password?")
             person.fill("E-mail address", ADDRESS)
             follow(person.page.locator("main form button"))
-            (letter,) = eventually(lambda: desk.letters(ADDRESS), within=20)
+            (letter,) = eventually(lambda: desk.letters(ADDRESS), within=SENT_WITHIN)
             words = letter.get_body(("plain",)).get_content().split()
             (link,) = [word for word in words if "/desk/link/" in word]
             person.page.goto(link)

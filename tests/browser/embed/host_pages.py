@@ -88,13 +88,18 @@ class Visit:
         else:
             assert control.is_visible()
 
+    def approach(self, control: Locator) -> None:
+        """Bring the focus to a control if the visitor has no mouse. That takes many keys, and time."""
+        if self.settings["hand"] == "keyboard":
+            self.see(control)
+            reach(self.shown.page, control)
+
     def press(self, control: Locator, key: str = "Enter") -> None:
         """Press a button, a link or a tick box with the visitor's hand."""
         if self.settings["hand"] == "mouse":
             control.click()
             return
-        self.see(control)
-        reach(self.shown.page, control)
+        self.approach(control)
         self.shown.page.keyboard.press(key)
 
     def enter(self, field: Locator, text: str) -> None:
@@ -102,8 +107,7 @@ class Visit:
         if self.settings["hand"] == "mouse":
             field.fill(text)
             return
-        self.see(field)
-        reach(self.shown.page, field)
+        self.approach(field)
         self.shown.page.keyboard.press("Control+A")
         self.shown.page.keyboard.type(text)
 

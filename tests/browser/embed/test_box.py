@@ -130,7 +130,7 @@ def test_a_strict_policy_needs_only_what_is_documented(publisher: Publisher):
 def test_a_policy_that_forbids_the_box_leaves_the_link(publisher: Publisher):
     policy = STRICT.format(service=publisher.base_url).replace("types newsletter-signup", "types other")
     shown = publisher.open(BOX, head=publisher.script, policy=policy)
-    shown.page.wait_for_event("console", lambda message: "trusted types" in message.text)
+    said(shown, "trusted types")
     expect(shown.box().get_by_role("link", name="Get the Morning Letter")).to_be_visible()
 
 

@@ -1,13 +1,11 @@
 """A visitor presses what opens a dialog before its form has arrived, or where it cannot arrive."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tests.browser.embed.conftest import HostPage, Publisher
 from tests.browser.embed.test_box import BOX, STRICT
+from tests.browser.held_requests import HeldRequests, held
 
 DIALOG = BOX.replace(" newsletter=", " look=dialog opener=#join newsletter=")
 BUTTON = "<button id=join>Letters</button><input id=comment>"
@@ -18,52 +16,22 @@ COMPONENT = f"""<page-foot></page-foot><script>
 </script>"""
 
 
-@dataclass
-class SlowForm:
-    """A page whose box asks for its form, and waits until the test says how the request ends."""
-
-    shown: HostPage
-    waiting: list[Route] = field(default_factory=list)
-    end: Callable[[Route], None] | None = None
-
-    def hold(self, route: Route) -> None:
-        """Hold a request, unless they end at once by now."""
-        if self.end:
-            self.end(route)
-        else:
-            self.waiting.append(route)
-
-    def answer(self) -> None:
-        """Let the service answer, also what is asked from now on."""
-        self._end(lambda route: route.continue_())
-
-    def fail(self) -> None:
-        """Let the request fail as where there is no network."""
-        self._end(lambda route: route.abort())
-
-    def _end(self, end: Callable[[Route], None]) -> None:
-        self.end = end
-        while self.waiting:
-            end(self.waiting.pop())
-
-
-def slow_form(publisher: Publisher, body: str) -> SlowForm:
-    """Open a page whose box asks for its form."""
-    slow = SlowForm(publisher.open(body))
-    slow.shown.page.route(FORM, slow.hold)
-    with slow.shown.page.expect_request(FORM):
-        slow.shown.page.add_script_tag(url=f"{publisher.base_url}/embed.js")
-    return slow
+def slow_form(publisher: Publisher, body: str) -> tuple[HostPage, HeldRequests]:
+    """Open a page whose box asks for its form, and waits."""
+    shown = publisher.open(body)
+    with held(shown.page, FORM) as form:
+        shown.page.add_script_tag(url=f"{publisher.base_url}/embed.js")
+    return shown, form
 
 
 @pytest.mark.parametrize("box", [DIALOG, COMPONENT], ids=["in the page", "in a component"])
 def test_a_button_pressed_before_the_form_is_there_opens_the_dialog_once_it_is(publisher: Publisher, box: str):
-    slow = slow_form(publisher, BUTTON + box)
-    opener, dialog = slow.shown.page.locator("#join"), slow.shown.box().get_by_role("dialog")
+    shown, form = slow_form(publisher, BUTTON + box)
+    opener, dialog = shown.page.locator("#join"), shown.box().get_by_role("dialog")
     opener.dblclick()
-    slow.answer()
+    form.answer()
     expect(dialog.locator("[name=email]")).to_be_focused()
-    slow.shown.page.keyboard.press("Escape")
+    shown.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(opener).to_be_focused()
     opener.click()
@@ -80,38 +48,38 @@ def test_a_button_pressed_before_the_page_adds_its_box_opens_the_dialog(publishe
 
 def test_a_link_pressed_before_the_form_is_there_leads_to_its_page(publisher: Publisher):
     link = f'<a id=join href="{publisher.base_url}/n/morning"><b>Letters</b></a>'
-    slow = slow_form(publisher, link + DIALOG)
-    slow.shown.page.locator("#join b").click()
-    slow.shown.page.wait_for_url(f"{publisher.base_url}/n/morning")
+    shown, _ = slow_form(publisher, link + DIALOG)
+    shown.page.locator("#join b").click()
+    shown.page.wait_for_url(f"{publisher.base_url}/n/morning")
 
 
 def test_no_dialog_comes_between_a_visitor_and_what_they_did_after_the_press(publisher: Publisher):
     other = DIALOG.replace("#join", "#other").replace("morning", "evening")
-    slow = slow_form(publisher, f"{BUTTON}<button id=other>Other letters</button>{DIALOG}{other}")
-    page = slow.shown.page
+    shown, form = slow_form(publisher, f"{BUTTON}<button id=other>Other letters</button>{DIALOG}{other}")
+    page = shown.page
     page.locator("#join").click()
     page.locator("#comment").press_sequentially("Letters?")
-    slow.answer()
+    form.answer()
     for number in (0, 1):
-        expect(slow.shown.box(number).locator("dialog")).to_be_attached()
+        expect(shown.box(number).locator("dialog")).to_be_attached()
     expect(page.locator("#comment")).to_be_focused()
     page.locator("#other").click()
-    expect(slow.shown.box(1).get_by_role("dialog")).to_be_visible()
-    expect(slow.shown.box(0).get_by_role("dialog")).to_be_hidden()
+    expect(shown.box(1).get_by_role("dialog")).to_be_visible()
+    expect(shown.box(0).get_by_role("dialog")).to_be_hidden()
 
 
 def test_a_box_that_was_taken_away_opens_nothing_and_one_that_comes_back_does(publisher: Publisher):
-    slow = slow_form(publisher, f"{BUTTON}<button id=other>Other letters</button>{DIALOG}")
-    page, box = slow.shown.page, slow.shown.box().element_handle()
+    shown, form = slow_form(publisher, f"{BUTTON}<button id=other>Other letters</button>{DIALOG}")
+    page, box = shown.page, shown.box().element_handle()
     page.locator("#join").click()
     page.evaluate("box => box.remove()", box)
-    slow.answer()
+    form.answer()
     page.locator("#join").click()
     page.evaluate("box => { document.body.append(box); box.setAttribute('opener', '#other'); }", box)
-    expect(slow.shown.box().locator("dialog")).to_be_attached()
+    expect(shown.box().locator("dialog")).to_be_attached()
     page.locator("#other").click()
-    expect(slow.shown.box().get_by_role("dialog")).to_be_visible()
-    assert slow.shown.warnings == []
+    expect(shown.box().get_by_role("dialog")).to_be_visible()
+    assert shown.warnings == []
 
 
 def test_where_the_service_answers_without_a_form_a_button_leads_to_the_hosted_page(publisher: Publisher):
@@ -126,12 +94,12 @@ def test_where_the_service_answers_without_a_form_a_button_leads_to_the_hosted_p
 
 
 def test_a_button_asks_again_for_a_form_that_could_not_be_fetched(publisher: Publisher):
-    slow = slow_form(publisher, BUTTON + DIALOG)
-    opener, page = slow.shown.page.locator("#join"), slow.shown.page
+    shown, form = slow_form(publisher, BUTTON + DIALOG)
+    opener, page = shown.page.locator("#join"), shown.page
     opener.click()
     with page.expect_event("console", lambda message: "does not answer" in message.text):
-        slow.fail()
+        form.fail()
     assert page.url.endswith("/2026/bridge?from=mail#top")
-    slow.answer()
+    form.answer()
     opener.click()
-    expect(slow.shown.box().get_by_role("dialog")).to_be_visible()
+    expect(shown.box().get_by_role("dialog")).to_be_visible()
