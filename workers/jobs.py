@@ -13,7 +13,7 @@ from newsletter.content.digests import drafting
 from newsletter.content.feeds import requested_looks
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Misconfigured
-from newsletter.mail.delivery import reclaiming
+from newsletter.mail.delivery import missed_readers, reclaiming
 from newsletter.mail.mailings import address_requests, issue_letters, operator_notices
 from newsletter.privacy import address_retention, expiry, folding, proofs, retention
 from newsletter.queues import heartbeats
@@ -116,13 +116,17 @@ def supervise_relays(context: Context) -> bool:
 
 
 def finish_issues(context: Context) -> bool:
-    """Mark an issue sent once all its deliveries are final."""
+    """Mark an issue sent once all its deliveries are final, and no reader was missed."""
+    missed = 0
     if empty := context.dispatcher.lane(urgent=False).cursors.empty():
         with context.database.writing() as session:
+            missed = missed_readers.owe(session, empty, now=context.now())
             finished = issue_letters.finish(session, now=context.now(), letter_ids=empty)
+        if missed:
+            log.warning("readers who moved were missed by an older release, and get the issue now", extra={"n": missed})
         for issue in finished:
             log.info("issue finished", extra={"issue": issue})
-    return False
+    return missed > 0
 
 
 def look_at_requested_feeds(context: Context) -> bool:

@@ -15,6 +15,7 @@ from newsletter.store.database import is_on_sqlite
 CHECKS = (
     letters.sums,
     letters.issues,
+    letters.moves,
     letters.states,
     letters.claims,
     letters.variants,

@@ -87,7 +87,7 @@ def refuse(session: Session, keyring: Keyring, ids: Sequence[int], *, trace: Tra
 
 
 def _lock(session: Session, ids: Sequence[int]) -> Reader:
-    """Lock sign-ups, people and the change, in the order of every transaction, so that none waits in a circle."""
+    """Lock sign-ups, people and the change, in the order of every transaction (DECISIONS.md, 40)."""
     change = address_changes.find(session, ids)
     present = select(Subscriber.address_key).where(Subscriber.id == change.subscriber_id)
     are_locked = False

@@ -8,6 +8,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError
@@ -345,3 +346,16 @@ def test_once_the_process_has_to_end_sending_ends_with_the_current_letter(servic
     )
     assert jobs.run(Queue.BULK, ending) is False
     assert statuses(service) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]
+
+
+def test_a_job_that_met_another_transaction_is_done_again_at_once_and_reports_what_is_due(service):
+    def job(_: Context) -> bool:
+        with service.site.database.writing():
+            pass  # what it commits is not done again, because a job looks at what is due
+        if failures:
+            raise failures.pop()
+        return True
+
+    failures = [OperationalError("", {}, psycopg.errors.DeadlockDetected()) for _ in range(2)]
+    assert jobs.attempt(job, service.context)
+    assert not failures

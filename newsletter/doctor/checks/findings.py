@@ -17,6 +17,7 @@ class Check(StrEnum):
     TRIGGERS = "triggers"  # those that keep tables append-only
     SUMS = "sums"  # the audience of a letter against its deliveries
     ISSUES = "issues"  # the status of an issue against its deliveries
+    MOVES = "moves"  # the issues that readers who moved to another address should have got
     STATES = "states"  # the columns of a delivery against each other
     DEAD_CLAIMS = "dead-claims"  # letters claimed by workers that stopped
     ORPHANS = "orphans"  # rows that refer to a missing row

@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, exists, func, literal, or_, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from newsletter.consent.subscribers.moved_subscriptions import MovedSubscription
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor.checks.findings import Check, Finding, findings_of
+from newsletter.mail.delivery import missed_readers
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter, LetterKind, Variant
@@ -53,6 +55,18 @@ def issues(session: Session) -> Iterator[Finding]:
 
 def _issue(says: str, number: int) -> Finding:
     return Finding(Check.ISSUES, f"issue {number}", says, remedy=BACKUP)
+
+
+def moves(session: Session) -> Iterator[Finding]:
+    """Find issues that a reader who moved got at neither address."""
+    query = missed_readers.missed().with_only_columns(MovedSubscription.subscriber_id, Letter.issue_id)
+    yield from findings_of(session, query, _missed)
+
+
+def _missed(subscriber: int, issue: int) -> Finding:
+    says = "they moved while an older release wrote the letters of the issue, and none has come to either address"
+    remedy = "While the issue is being sent, a worker of this release sends it. Later, point them to the archive."
+    return Finding(Check.MOVES, f"subscriber {subscriber}, issue {issue}", says, remedy=remedy)
 
 
 def states(session: Session) -> Iterator[Finding]:

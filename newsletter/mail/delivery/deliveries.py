@@ -138,7 +138,7 @@ def owe_each(session: Session, letter: Letter, readers: Select[int, int], *, now
 
     The query selects the subscriber's id and that of the letter's variant.
     """
-    values = {"letter_id": letter.id, **_initial_values(letter.priority, now)}
+    values = {"letter_id": letter.id, **initial_values(letter.priority, now)}
     initial = {DELIVERIES.c[name]: value for name, value in values.items()}
     rows = readers.add_columns(*(literal(value, column.type) for column, value in initial.items()))
     columns = [DELIVERIES.c.subscriber_id, DELIVERIES.c.variant_id, *initial]
@@ -158,7 +158,7 @@ class Owed(NamedTuple):
 
 def owe_all(session: Session, owed: Iterable[Owed], *, now: datetime, priority: Priority = Priority.URGENT) -> None:
     """Owe letters of one priority, which are sent in this order, in one statement."""
-    rows = [{**_initial_values(priority, now), **each._asdict()} for each in owed]
+    rows = [{**initial_values(priority, now), **each._asdict()} for each in owed]
     statement = _insert_owed(on_sqlite=is_on_sqlite(session))
     session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
 
@@ -171,13 +171,14 @@ def _insert_owed(*, on_sqlite: bool) -> bulk_rows.Insert:
 
 def _initial(letter: Letter, variant: Variant, now: datetime) -> dict[str, Any]:
     """Return the columns of a new delivery, by name."""
-    return {"letter_id": letter.id, "variant_id": variant.id, **_initial_values(letter.priority, now)}
+    return {"letter_id": letter.id, "variant_id": variant.id, **initial_values(letter.priority, now)}
 
 
 INITIAL_COLUMNS = ("status", "priority", "due_at", "queued_at", "attempt", "deferrals", "doubts", "deaths")
 
 
-def _initial_values(priority: int, now: datetime) -> dict[str, Any]:
+def initial_values(priority: int, now: datetime) -> dict[str, Any]:
+    """Return the INITIAL_COLUMNS of a new delivery, by name."""
     return {
         "status": DeliveryStatus.QUEUED,
         "priority": priority,

@@ -12,27 +12,30 @@ from pathlib import Path
 from threading import Barrier, Lock
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters
+from newsletter import newsletters, templating
 from newsletter.consent.decisions import older_subscribers, operator_decisions
-from newsletter.consent.signups.signups import Signup
+from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.consent.subscribers import subscribers
 from newsletter.consent.subscribers.address_changes import AddressChange
-from newsletter.content.issues.issues import IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.links import Purpose, minute_of
+from newsletter.mail.mailings import issue_letters
 from newsletter.privacy import retention
 from newsletter.queues.wakeups import Queue
 from newsletter.store import conflicts
 from tests.builders import a_reader, an_issue
+from tests.waiting import eventually
 from tests.whole_service import WholeService, whole_service
 
 pytestmark = pytest.mark.postgresql
 
 SLUGS = "morning", "evening"
 MANY_ROUNDS = 4
+LOCK_SECONDS = 8  # less than PostgreSQL waits for a lock before a visitor is told to come back
 LATER = timedelta(hours=80)  # links of sign-ups have expired, and those that nobody confirmed are due
 
 
@@ -200,4 +203,46 @@ def test_every_two_acts_are_answered_when_they_are_done_at_once(service, first):
         for _ in range(MANY_ROUNDS):
             assert (pair, at_once(next(everybody), pair)) == (pair, {})
     service.run()
+    assert findings(service) == []
+
+
+def waits(service: WholeService, number: int) -> None:
+    """Wait until so many transactions wait for another one."""
+    with service.site.database.reading() as session:
+        waiting = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        eventually(lambda: session.scalar(waiting) == number)
+
+
+def test_a_sign_up_that_is_answered_and_confirmed_while_its_reader_moves_keeps_neither_waiting(service):
+    (reader,) = readers(service, 1)
+
+    def set_state(state: SignupState) -> None:
+        with service.site.database.writing() as session:
+            session.get_one(Signup, reader.signup[0]).state = state
+
+    set_state(SignupState.RECEIVED)
+    with ThreadPoolExecutor(2) as pool, service.site.database.writing() as session:
+        session.execute(text("SET LOCAL deadlock_timeout = '60s'"))
+        subscribers.lock_by_id(session, reader.id)
+        moving = pool.submit(ACTS["move"], reader)
+        waits(service, 1)
+        set_state(SignupState.ASKED)
+        confirming = pool.submit(ACTS["confirm"], reader)
+        waits(service, 2)
+        session.commit()
+        assert (confirming.result(), moving.result()) == (200, 200)
+    assert findings(service) == []
+
+
+def test_a_reader_moves_at_once_while_the_deliveries_of_a_large_issue_are_written(service):
+    (reader,) = readers(service, 1)
+    with ThreadPoolExecutor(1) as pool, service.site.database.writing() as session:
+        issue = session.scalars(select(Issue)).one()
+        issue_letters.send(
+            session, issue, templates=templating.environment, base_url="http://localhost", now=service.clock()
+        )
+        session.flush()
+        assert pool.submit(ACTS["move"], reader).result(LOCK_SECONDS) == 200
+    service.run()
+    assert {str(each["To"]) for each in service.letters() if each["Subject"] == issue.title} == {reader.new}
     assert findings(service) == []
