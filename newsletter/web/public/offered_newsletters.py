@@ -17,7 +17,7 @@ from newsletter import newsletters, registered_sites
 from newsletter.consent import wordings
 from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.limits import slow_lane
-from newsletter.consent.wording_publication import is_shown
+from newsletter.consent.shown_words import is_shown
 from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
 from newsletter.languages import tags
