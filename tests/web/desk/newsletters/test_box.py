@@ -175,4 +175,5 @@ def test_only_who_may_change_each_newsletter_changes_the_box_of_several(service,
     assert not viewer.page(several).css("main form[method=post]")
     assert viewer.post(f"{several}/words/en").status_code == 403
     service.newsletter("noon", publisher="Other Press")
+    assert text(both.page("/newsletters/morning,noon/box"), "h1") == ["One form cannot offer these newsletters"]
     assert [each.attributes["value"] for each in both.page(BOX).css("[name=also]")] == ["evening"]

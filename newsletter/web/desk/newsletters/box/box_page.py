@@ -74,7 +74,7 @@ def shown(
 ) -> HTMLResponse:
     """Return the page; with errors, it says what to correct. Raises NotFound unless the language is one."""
     entered, base_url, now = entered or EnteredBox(), desk.site.settings.base_url, desk.site.now()
-    first, is_one = offered[0], len(offered) == 1
+    first, is_one, can_share = offered[0], len(offered) == 1, have_one_publisher(offered)
     tag = tag_in(first, language or first.language)
     words = shown_words.by_language(session, offered)
     says = box_texts.of(session, offered, tag)
@@ -91,7 +91,8 @@ def shown(
         tag=tag,
         languages=text_languages.listed(first, sorted(words)),
         has_words=tag in words,
-        proposed=None if is_one or not have_one_publisher(offered) else proposed_words.consent_text(offered, tag),
+        can_share=can_share,
+        proposed=proposed_words.consent_text(offered, tag) if can_share and not is_one else None,
         publish=shown_words.publishing_command(offered, tag),
         sites=registered_sites.of(session, first.id) if is_one else [],
         origins=registered_sites.of_all(session, offered),
