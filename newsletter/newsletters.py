@@ -182,6 +182,12 @@ def publisher_sites(every: Iterable[Any]) -> list[PublisherSite]:
     ]
 
 
+def as_facts(offered: Sequence[Newsletter]) -> dict[str, Any]:
+    """Return these newsletters as an entry of the audit log names them."""
+    slugs = [each.slug for each in offered]
+    return {"newsletter": slugs[0]} if len(slugs) == 1 else {"newsletters": slugs}
+
+
 def log_change(
     session: Session, newsletter: Newsletter, verb: str, /, *, actor: str, now: datetime, **facts: Any
 ) -> None:
@@ -228,6 +234,11 @@ def named(session: Session, slug: str) -> Newsletter:
     if newsletter := by_slug(session, slug):
         return newsletter
     raise NotFound(f"There is no newsletter “{slug}” here.")
+
+
+def all_named(session: Session, slugs: Iterable[str]) -> list[Newsletter]:
+    """Return the newsletters with these slugs, each once, in their order. Raises NotFound as `named` does."""
+    return [named(session, slug) for slug in dict.fromkeys(slugs)]
 
 
 def every(session: Session) -> list[Newsletter]:

@@ -1,5 +1,6 @@
 """Sites of publishers that may show a newsletter's sign-up box and post to the service."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
@@ -59,6 +60,11 @@ def of(session: Session, newsletter_id: int) -> list[RegisteredSite]:
     """Return the sites of a newsletter by the alphabet."""
     sites = select(RegisteredSite).where(RegisteredSite.newsletter_id == newsletter_id)
     return list(session.scalars(sites.order_by(RegisteredSite.origin)))
+
+
+def of_all(session: Session, among: Iterable[Newsletter]) -> list[str]:
+    """Return the origins that are registered for each of these newsletters, by the alphabet."""
+    return sorted(set.intersection(*({site.origin for site in of(session, each.id)} for each in among)))
 
 
 def by_newsletter(session: Session) -> dict[int, frozenset[str]]:

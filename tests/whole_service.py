@@ -97,7 +97,7 @@ class WholeService:
             return pasted_forms.publish(
                 session,
                 self.site.templates,
-                newsletters.named(session, "morning"),
+                [newsletters.named(session, "morning")],
                 language=language,
                 base_url=base_url or self.site.settings.base_url,
                 actor="tests",

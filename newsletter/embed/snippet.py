@@ -1,5 +1,6 @@
 """The lines that a publisher puts into a page to show the box."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from html import escape
 
@@ -17,30 +18,43 @@ class BoxLook(StrEnum):
     DIALOG = "dialog"
 
 
-def snippet(newsletter: Newsletter, base_url: str, *, look: BoxLook = BoxLook.INLINE, integrity: bool = False) -> str:
-    """Return the script's tag, and a link for visitors without script. `integrity` names the hash of the script.
+def snippet(
+    offered: Sequence[Newsletter], base_url: str, *, look: BoxLook = BoxLook.INLINE, integrity: bool = False
+) -> str:
+    """Return the script's tag for a box of these newsletters, and a link for visitors without script.
 
-    A dialog is opened by that link, so all visitors see it; the others see it only without script.
+    `integrity` names the hash of the script. A dialog is opened by that link, so all visitors see it; the others see it
+    only without script.
     """
     script = box_script(base_url)
     source = f'src="{base_url}/embed.js"'
     if integrity:
         source = f'src="{base_url}{script.path}" integrity="{script.integrity}" crossorigin="anonymous"'
-    page, name = f"{base_url}/n/{newsletter.slug}", escape(newsletter.name)
     attributes = {
         BoxLook.INLINE: "",
         BoxLook.BAR: f' data-look="{look}"',
         BoxLook.DIALOG: f' data-look="{look}" data-opener="#{OPENER}"',
     }
-    script_tag = f'<script {source} data-newsletter="{newsletter.slug}"{attributes[look]} async></script>'
+    script_tag = f'<script {source} data-newsletter="{_slugs(offered)}"{attributes[look]} async></script>'
     if look is BoxLook.DIALOG:
-        link = f'<a id="{OPENER}" href="{page}" lang="{newsletter.language}">{name}</a>'
-        return f"{link}\n{script_tag}"
-    return f'{script_tag}\n<noscript><a href="{page}" lang="{newsletter.language}">{name}</a></noscript>'
+        opener = _link(offered, base_url, f'id="{OPENER}" ')
+        return f"{opener}\n{script_tag}"
+    return f"{script_tag}\n<noscript>{_link(offered, base_url)}</noscript>"
 
 
-def element(newsletter: Newsletter, base_url: str) -> str:
+def element(offered: Sequence[Newsletter], base_url: str) -> str:
     """Return the element that is a box wherever a page or a program puts it, once the script is loaded."""
-    page, name = f"{base_url}/n/{newsletter.slug}", escape(newsletter.name)
-    link = f'<a href="{page}" lang="{newsletter.language}">{name}</a>'
-    return f'<newsletter-signup newsletter="{newsletter.slug}">{link}</newsletter-signup>'
+    return f'<newsletter-signup newsletter="{_slugs(offered)}">{_link(offered, base_url)}</newsletter-signup>'
+
+
+def _slugs(offered: Sequence[Newsletter]) -> str:
+    return " ".join(each.slug for each in offered)
+
+
+def _link(offered: Sequence[Newsletter], base_url: str, attributes: str = "") -> str:
+    """Return the link to the page of the only newsletter, or to the one with the form of several."""
+    if len(offered) == 1:
+        only = offered[0]
+        return f'<a {attributes}href="{base_url}/n/{only.slug}" lang="{only.language}">{escape(only.name)}</a>'
+    names = ", ".join(f'<span lang="{each.language}">{escape(each.name)}</span>' for each in offered)
+    return f'<a {attributes}href="{base_url}/">{names}</a>'

@@ -55,6 +55,7 @@ def examples(session: Session, links: Links) -> dict[str, list[str]]:
     )
     return {
         "slug": [sample_issue.SLUG],
+        "slugs": [sample_issue.SLUG],
         "issue_id": [str(number) for number in newest if number],
         "feed_id": [str(session.scalars(select(Feed.id).order_by(Feed.id).limit(1)).one())],
         "digest_id": [str(session.scalars(select(Digest.id).order_by(Digest.id).limit(1)).one())],

@@ -30,7 +30,7 @@ def publish(
 ) -> None:
     """Publish a form on which visitors tick several newsletters. The start page shows the newest of its language."""
     with console.database() as database, database.writing() as session:
-        offered = [newsletters.named(session, slug) for slug in slugs]
+        offered = newsletters.all_named(session, slugs)
         tag = spoken_in(offered[0], language)
         new = wording_publication.publish_several(
             session,
@@ -48,32 +48,33 @@ def publish(
 
 @app.command()
 def paste(
-    slug: Annotated[str, typer.Argument(help="The newsletter's slug.")],
+    slugs: Slugs,
     language: FormLanguage = None,
     output: Annotated[Path | None, typer.Option(help="File to write; by default the terminal.")] = None,
     as_json: console.Json = False,
 ) -> None:
     """Print a form to paste into a page of your own, and keep it as evidence: as generated, the page not seen.
 
-    The site of the page has to be registered: newsletter sites add.
+    A form of several newsletters has to be published first: newsletter forms publish. The site of the page has to be
+    registered for each of them: newsletter sites add.
     """
     configured = console.configured()
     with console.database(configured) as database, database.writing() as session:
-        newsletter = newsletters.named(session, slug)
+        offered = newsletters.all_named(session, slugs)
         form, html = pasted_forms.publish(
             session,
             templating.environment,
-            newsletter,
-            language=spoken_in(newsletter, language),
+            offered,
+            language=spoken_in(offered[0], language),
             base_url=configured.base_url,
             actor=audit_log.system_user(),
             now=clock.now(),
         )
         answer = {"form": form.id, "wording": form.wording_id, "language": form.language, "html": html}
-        sites = registered_sites.of(session, newsletter.id)
+        without_site = [each.slug for each in offered if not registered_sites.of(session, each.id)]
     if output:
         output.write_text(html, "utf-8")
-    if not sites:
+    for slug in without_site:
         unregistered = f"Sign-ups on it are refused until you register your site: newsletter sites add {slug} ADDRESS"
         typer.echo(unregistered, err=True)
     console.show(answer, as_json=as_json, text=f"Form {answer['form']} is in {output}." if output else html)

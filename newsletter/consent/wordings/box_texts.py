@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import newsletters
-from newsletter.consent.wordings import exhibits, former_words, forms, rendered_forms, wordings
+from newsletter.consent.wordings import exhibits, former_words, forms, rendered_forms, shown_words, wordings
 from newsletter.consent.wordings.forms import Form, FormKind
 from newsletter.consent.wordings.wordings import Shown, Wording, on_one_line
 from newsletter.errors import Malformed
@@ -26,11 +26,15 @@ MAX_TEXT_CHARACTERS = 500
 
 
 class BoxText(Base):
-    """What a newsletter's box says in a language. Without a row it says the newsletter's name and description."""
+    """What the box of a newsletter, or of several, says in a language.
+
+    Without a row it says the newsletter's name and description, of several whose they are.
+    """
 
     __tablename__ = "box_texts"
 
-    newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"), primary_key=True)
+    newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"), primary_key=True)  # of several the oldest
+    others: Mapped[str] = mapped_column(primary_key=True)  # the ids of the other ones in order, as "2,5"; "" for none
     language: Mapped[str] = mapped_column(String(tags.MAX_CHARACTERS), primary_key=True)
     title: Mapped[str]
     text: Mapped[str]
@@ -45,18 +49,26 @@ class BoxWords(NamedTuple):
     language: str
 
 
-def of(session: Session, newsletter: Newsletter, language: str) -> BoxWords:
-    """Return what a newsletter's box says in a language: its own words, or the newsletter's name and description."""
-    own = session.get(BoxText, (newsletter.id, language))
+def of(session: Session, offered: Sequence[Newsletter], language: str) -> BoxWords:
+    """Return what the box of these newsletters says in a language, above the form.
+
+    It is what an operator wrote for exactly these; otherwise the name and the description of the only one, and of
+    several whose they are.
+    """
+    own = session.get(BoxText, (*_key(offered), language))
     if own:
         return BoxWords(own.title, own.text, language)
-    return BoxWords(newsletter.name, newsletter.description, newsletter.language)
+    first = offered[0]
+    if len(offered) == 1:
+        return BoxWords(first.name, first.description, first.language)
+    title = translatable("Newsletters of %(publisher)s", publisher=first.publisher)
+    return BoxWords(spoken(language).text(title), "", language)
 
 
 def change(
     session: Session,
     templates: Templates,
-    newsletter: Newsletter,
+    offered: Sequence[Newsletter],
     *,
     language: str,
     actor: str,
@@ -66,10 +78,12 @@ def change(
 ) -> BoxWords:
     """Store what is given, keep the form that shows it, and return what the box then says. An empty text shows none.
 
-    Words of consent must be published in the language for the box to appear. Raises Malformed, naming title or text.
+    It concerns the box of exactly these newsletters. Words of consent must be published in the language for the box to
+    appear. Raises Malformed, naming title or text.
     """
-    newsletters.lock(session, newsletter.id)
-    before = of(session, newsletter, language)
+    for number in sorted(each.id for each in offered):
+        newsletters.lock(session, number)
+    before = of(session, offered, language)
     new = BoxWords(
         _checked("title", before.title if title is None else title, MAX_TITLE_CHARACTERS),
         _checked("text", before.text if text is None else text, MAX_TEXT_CHARACTERS),
@@ -77,20 +91,21 @@ def change(
     )
     if not new.title:
         raise Malformed("title", "Enter a title: it says what the box is for.")
-    row = session.get(BoxText, (newsletter.id, language))
+    first, others = _key(offered)
+    row = session.get(BoxText, (first, others, language))
     if row is None:
-        session.add(
-            BoxText(newsletter_id=newsletter.id, language=language, title=new.title, text=new.text, changed_at=now)
-        )
+        words = {"language": language, "title": new.title, "text": new.text}
+        session.add(BoxText(newsletter_id=first, others=others, **words, changed_at=now))
     elif (row.title, row.text) == (new.title, new.text):
         return new
     else:
         row.title, row.text, row.changed_at = new.title, new.text, now
     session.flush()
-    if wording := wordings.current(session, newsletter.id, language):
-        keep_form(session, templates, wording, [newsletter], now=now)
-    facts = {"newsletter": newsletter.slug, "language": language, "title": new.title, "text": new.text}
-    newsletters.log_change(session, newsletter, CHANGED, actor=actor, now=now, **facts)
+    if wording := shown_words.by_language(session, offered).get(language):
+        keep_form(session, templates, wording, shown_words.in_order(wording, offered), now=now)
+    named = newsletters.as_facts(offered)
+    facts = {"language": language, "title": new.title, "text": new.text}
+    newsletters.log_change(session, offered[0], CHANGED, actor=actor, now=now, **named, **facts)
     return new
 
 
@@ -118,19 +133,16 @@ def current_form(
     return (form, session.get_one(exhibits.Exhibit, form.exhibit).body.decode()) if form else None
 
 
-def above(session: Session, wording: Wording, offered: Sequence[Newsletter]) -> BoxWords:
-    """Return what stands above the form that shows this wording."""
-    if len(offered) == 1:
-        return of(session, offered[0], wording.language)
-    title = translatable("Newsletters of %(publisher)s", publisher=offered[0].publisher)
-    return BoxWords(spoken(wording.language).text(title), "", wording.language)
-
-
 def _rendered(session: Session, templates: Templates, wording: Wording, offered: Sequence[Newsletter]) -> bytes:
     # Words of a release that stored no information beside them are shown with what its forms said.
     told = wordings.last_information(session, wording) or former_words.information(offered)
     words = Shown(wording.language, wording.text, told)
-    return rendered_forms.box(templates, words, offered, above(session, wording, offered)).encode()
+    return rendered_forms.box(templates, words, offered, of(session, offered, wording.language)).encode()
+
+
+def _key(offered: Sequence[Newsletter]) -> tuple[int, str]:
+    first, *others = sorted(each.id for each in offered)
+    return first, ",".join(map(str, others))
 
 
 def _checked(field: str, value: str, limit: int) -> str:

@@ -3,7 +3,7 @@
 A text is published in a language by an explicit act. What a change or an upgrade publishes anew stays in its language.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Unpack
 
@@ -12,10 +12,19 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletter_fields, newsletters
 from newsletter.audit_log import AuditEntry
-from newsletter.consent.wordings import box_texts, former_words, forms, proposed_words, rendered_forms, wordings
+from newsletter.consent.wordings import (
+    box_texts,
+    former_words,
+    forms,
+    proposed_words,
+    rendered_forms,
+    shown_words,
+    wordings,
+)
 from newsletter.consent.wordings.forms import FormKind
 from newsletter.consent.wordings.newsletter_changes import NewsletterChange
 from newsletter.consent.wordings.proposed_words import Information
+from newsletter.consent.wordings.shown_words import SHARED, have_one_publisher, is_shown, newsletter_ids
 from newsletter.consent.wordings.wordings import Shown, Wording
 from newsletter.errors import Malformed
 from newsletter.languages import tags
@@ -23,7 +32,6 @@ from newsletter.newsletters import Newsletter
 from newsletter.templating import Templates
 
 NAMED_BY_WORDINGS = ("name", "publisher", "postal_address", "reply_to", "sender")
-SHARED = ("publisher", "postal_address", "reply_to")  # by the newsletters of one form: it names them once
 
 
 def publish(
@@ -44,7 +52,7 @@ def publish(
     """
     language = newsletter.spelling(language) if language else newsletter.language
     last = wordings.current(session, newsletter.id, language)
-    own = information or (last.information if last and _is_own(last.information) else None)
+    own = information or (last.information if last and shown_words.is_own(last.information) else None)
     shown = Shown(language, text, own or proposed_words.information([newsletter], language))
     return _publish(session, templates, [newsletter], shown, actor=actor, now=now)
 
@@ -88,7 +96,7 @@ def publish_several(
     if text is None:
         raise Malformed("wording", f"There are no proposed words in “{language}”. Give your own: --wording TEXT")
     shown = Shown(language, text, information or proposed_words.information(offered, language))
-    if not _names(offered[0], shown.text, shown.information):
+    if not shown_words.names(offered[0], shown.text, shown.information):
         raise Malformed("information", f"Name the publisher, “{offered[0].publisher}”, in words or information.")
     return _publish(session, templates, offered, shown, actor=actor, now=now)
 
@@ -139,10 +147,10 @@ def change_newsletter(
     words in it yet.
     """
     every = {each.id: each for each in newsletters.every(session)}
-    shown = [each for each in _shown(session) if newsletter.id in _ids(each)]
+    shown = [each for each in shown_words.newest(session) if newsletter.id in newsletter_ids(each)]
     for number in sorted({each.newsletter_id for each in shown} | {newsletter.id}):
         newsletters.lock(session, number)  # in order, or two changes may wait for each other
-    offered = {each.id: [every[number] for number in _ids(each)] for each in shown}
+    offered = {each.id: [every[number] for number in newsletter_ids(each)] for each in shown}
     proposed = {each.id for each in shown if _is_proposed(each.text, offered[each.id], each.language)}
     follow = {each.id: _followed(each.information, offered[each.id]) for each in shown}
     before = {each.id for each in shown if is_shown(each, offered[each.id])}
@@ -172,13 +180,13 @@ def change_of(session: Session, newsletter: Newsletter, entry: AuditEntry) -> Ne
     entries = session.scalars(select(AuditEntry.subject).where(*same_time).order_by(AuditEntry.id))
     ids = [int(subject.rpartition(":")[2]) for subject in entries]
     found = session.scalars(select(Wording).where(Wording.id.in_(ids)).order_by(Wording.id))
-    published = [each for each in found if newsletter.id in _ids(each)]
+    published = [each for each in found if newsletter.id in newsletter_ids(each)]
     apart = [
         each
-        for each in _shown(session)
-        if newsletter.id in _ids(each)
+        for each in shown_words.newest(session)
+        if newsletter.id in newsletter_ids(each)
         and any(field in former for field in SHARED)
-        and not have_one_publisher([every[number] for number in _ids(each)])
+        and not have_one_publisher([every[number] for number in newsletter_ids(each)])
     ]
     return NewsletterChange(former, published, _still_naming(session, newsletter, every, former), apart)
 
@@ -191,12 +199,12 @@ def _still_naming(
     What is proposed today names the values of today, although one of them may contain a former one.
     """
     named: dict[str, list[str]] = {}
-    for each in _shown(session) if former else ():
-        offered = [every[number] for number in _ids(each)]
+    for each in shown_words.newest(session) if former else ():
+        offered = [every[number] for number in newsletter_ids(each)]
         if newsletter not in offered or not have_one_publisher(offered):
             continue
         kept = [] if _is_proposed(each.text, offered, each.language) else [each.text]
-        kept += [] if _followed(each.information, offered) else _texts(each.information)
+        kept += [] if _followed(each.information, offered) else shown_words.texts(each.information)
         if found := _named_in(kept, former):
             named[each.language] = list(dict.fromkeys([*named.get(each.language, ()), *found]))
     return named
@@ -213,7 +221,7 @@ def publish_current(session: Session, templates: Templates, *, actor: str, now: 
     every = {each.id: each for each in newsletters.every(session)}
     newest = sorted(wordings.newest(session), key=lambda wording: (wording.newsletter_id, wording.id))
     for last in newest:
-        offered = [every[number] for number in _ids(last)]
+        offered = [every[number] for number in newsletter_ids(last)]
         is_mistaken = last.is_english_by_mistake and wordings.current(session, last.newsletter_id, "en") is not None
         if is_shown(last, offered) and not is_mistaken:
             _publish_again(session, templates, offered, last, text=last.text, actor=actor, now=now)
@@ -254,43 +262,10 @@ def _followed(
     return None
 
 
-def _texts(told: Information | None) -> list[str]:
-    return [text for _, text in told["entries"]] if told else []
-
-
-def _shown(session: Session) -> Iterator[Wording]:
-    return (each for each in wordings.newest(session) if not each.is_english_by_mistake)
-
-
-def _ids(wording: Wording) -> list[int]:
-    return wording.newsletters or [wording.newsletter_id]
-
-
-def _is_own(information: Information | None) -> bool:
-    return bool(information and information.get("own"))
-
-
 def _is_proposed(text: str, offered: Sequence[Newsletter], language: str) -> bool:
     plain = wordings.on_one_line(str(proposed_words.consent_to(offered)))  # as releases before wrote it
     is_english = tags.primary(language) == "en"
     return text == proposed_words.consent_text(offered, language) or (is_english and text == plain)
-
-
-def is_shown(wording: Wording, offered: Sequence[Newsletter]) -> bool:
-    """Return whether forms may show this wording: one of several newsletters has to name whom they are all from."""
-    return len(offered) == 1 or (have_one_publisher(offered) and _names(offered[0], wording.text, wording.information))
-
-
-def _names(about: Newsletter, text: str, told: Information | None) -> bool:
-    """Return whether words name a newsletter's publisher as it is now, and proposed ones also where to write to."""
-    fields = ("publisher",) if _is_own(told) else SHARED
-    words = (text, *_texts(told))
-    return all(any(wordings.on_one_line(getattr(about, field)) in each for each in words) for field in fields)
-
-
-def have_one_publisher(offered: Iterable[Newsletter]) -> bool:
-    """Return whether one form can name whom all of these newsletters are from."""
-    return len({tuple(getattr(each, field) for field in SHARED) for each in offered}) == 1
 
 
 def _named_in(texts: Sequence[str], former: Mapping[str, str | None]) -> list[str]:

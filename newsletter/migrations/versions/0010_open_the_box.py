@@ -43,6 +43,7 @@ def upgrade() -> None:
     op.create_table(
         "box_texts",
         sa.Column("newsletter_id", ID, nullable=False),
+        sa.Column("others", sa.String(), nullable=False),
         sa.Column("language", sa.String(length=35), nullable=False),
         sa.Column("title", sa.String(), nullable=False),
         sa.Column("text", sa.String(), nullable=False),
@@ -50,7 +51,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["newsletter_id"], ["newsletters.id"], name=op.f("fk_box_texts_newsletter_id_newsletters")
         ),
-        sa.PrimaryKeyConstraint("newsletter_id", "language", name=op.f("pk_box_texts")),
+        sa.PrimaryKeyConstraint("newsletter_id", "others", "language", name=op.f("pk_box_texts")),
         sqlite_autoincrement=True,
     )
     op.create_table(

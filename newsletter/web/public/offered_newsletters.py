@@ -17,7 +17,7 @@ from newsletter import newsletters, registered_sites
 from newsletter.consent.signups import slow_lane
 from newsletter.consent.wordings import wordings
 from newsletter.consent.wordings.forms import Form, FormKind
-from newsletter.consent.wordings.wording_publication import is_shown
+from newsletter.consent.wordings.shown_words import is_shown
 from newsletter.consent.wordings.wordings import Wording
 from newsletter.errors import NotFound
 from newsletter.languages import tags

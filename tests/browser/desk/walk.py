@@ -44,7 +44,7 @@ FILL_IN = """([number, selector, fields, text]) => {
 PARTS = {
     "/desk/digests/runs": "a part of a page, as htmx asks for it",
     "/desk/box-previews/embed.js": "the script in the preview of the box",
-    "/desk/box-previews/n/{slug}/form": "what this script asks for",
+    "/desk/box-previews/n/{slugs}/form": "what this script asks for",
 }
 FRAMED = "/preview/"  # in a path: a document in a frame, in which no script runs, axe-core neither
 
@@ -113,6 +113,7 @@ def pages(service: WholeService) -> dict[str, list[str]]:
     with service.site.database.reading() as session:
         examples = {name: [str(value) for value in session.scalars(select(column))] for name, column in columns.items()}
         links = session.scalars(select(OperatorLink.id)).all()
+    examples["slugs"] = [*examples["slug"][:1], *([",".join(examples["slug"])] if len(examples["slug"]) > 1 else [])]
     examples["token"] = [service.site.links.token(Purpose.OPERATOR_LINK, number) for number in links]
     examples["language"], examples["page"] = ["en"], list(LegalPage)
     examples["part"] = ["light", "dark", "without-pictures", "text"]

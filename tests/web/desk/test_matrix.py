@@ -122,7 +122,7 @@ class Examples:
         self.by_newsletter: dict[str, dict[str, Any]] = {}
         for slug, word in ((MORNING, "Lindenfurt"), (EVENING, FOREIGN)):
             service.newsletter(slug, name=f"{word} Letter")
-            self.by_newsletter[slug] = {**self._objects(slug, word), "slug": slug, "language": "en"}
+            self.by_newsletter[slug] = {**self._objects(slug, word), "slug": slug, "slugs": slug, "language": "en"}
         token = self._link()
         for objects in self.by_newsletter.values():
             objects |= {"token": token, "operator_id": 1, "part": "text", "page": "imprint"}

@@ -36,7 +36,7 @@ DeskEndpoint = TypeVar("DeskEndpoint", bound=Callable[..., Any])
 class AccessScope(StrEnum):
     """Where an operator must have a route's role."""
 
-    NEWSLETTER = "newsletter"  # for the newsletter of the object that the path names
+    NEWSLETTER = "newsletter"  # for the newsletter of the object that the path names, or for each of several
     SOMEWHERE = "somewhere"  # for at least one newsletter; the page shows only what belongs to such newsletters
     SERVICE = "service"  # for all newsletters
     NOBODY = "nobody"  # no role: everybody who has signed in, about themselves
@@ -50,9 +50,10 @@ class Access(NamedTuple):
     scope: AccessScope
 
 
-# The newsletter of the object that a path parameter names.
+# The newsletters of what a path parameter names.
 OWNERS: Mapping[str, Callable[[Any], Select[Newsletter]]] = {
     "slug": lambda slug: select(Newsletter).where(Newsletter.slug == slug),
+    "slugs": lambda slug: select(Newsletter).where(Newsletter.slug == slug),  # of each, separated by commas
     "issue_id": lambda number: _owner_of(Issue, number),
     "feed_id": lambda number: _owner_of(Feed, number),
     "digest_id": lambda number: _owner_of(Digest, number),
@@ -141,13 +142,14 @@ def _enter(request: Request, site: Site, session: Session, access: Access, form:
 
 
 def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[str, Any]) -> Newsletter | None:
-    """Return the newsletter that the request is about, if the path names one."""
+    """Return the newsletter that the request is about, the first of several, if the path names one."""
     newsletter = None
     if access.scope is AccessScope.NEWSLETTER:
-        newsletter = _owner(session, parameters)
-        if newsletter is None or not who.may(Role.VIEWER, newsletter.id):
+        owners = _owners(session, parameters)
+        if not owners or not all(who.may(Role.VIEWER, owner.id) for owner in owners):
             raise NotFound(NOTHING_HERE)
-        is_allowed = who.may(access.role, newsletter.id)
+        newsletter = owners[0]
+        is_allowed = all(who.may(access.role, owner.id) for owner in owners)
     elif access.scope is AccessScope.SOMEWHERE:
         is_allowed = who.grants.may_somewhere(access.role)
     else:
@@ -157,11 +159,21 @@ def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[
     return newsletter
 
 
-def _owner(session: Session, parameters: Mapping[str, Any]) -> Newsletter | None:
-    """Return the newsletter of the object that the path names; None if there is no such object."""
-    (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope names exactly one
+def _owners(session: Session, parameters: Mapping[str, Any]) -> list[Newsletter]:
+    """Return the newsletters of what the path names; none if there is no such object, or not each of several."""
+    (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope has exactly one
     value = str(parameters[name])
-    if not newsletters.SLUG.fullmatch(value) if name == "slug" else whole_numbers.parse(value) is None:
+    owners: list[Newsletter] = []
+    for each in dict.fromkeys(value.split(",")) if name == "slugs" else [value]:
+        owner = _owner(session, name, each)
+        if owner is None:
+            return []
+        owners.append(owner)
+    return owners
+
+
+def _owner(session: Session, name: str, value: str) -> Newsletter | None:
+    if not newsletters.SLUG.fullmatch(value) if name.startswith("slug") else whole_numbers.parse(value) is None:
         return None
     return session.scalar(OWNERS[name](value))
 

@@ -45,7 +45,7 @@ def box(site: Site, offered: OfferedNewsletters, languages: list[str], shown: Pu
     among = [by_id[number] for number in ids]
     with site.database.reading() as session:
         kept = box_texts.current_form(session, site.templates, wording, among)
-        title = box_texts.above(session, wording, among).title
+        title = box_texts.of(session, among, wording.language).title
         readers = reader_counts.rounded_down(reader_counts.counted(session, ids, now=site.now()))
     if kept is None:
         raise NotFound

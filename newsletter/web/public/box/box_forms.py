@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from newsletter import origins
+from newsletter.consent.wordings import shown_words
 from newsletter.embed.box_script import box_script
 from newsletter.errors import NotFound
 from newsletter.languages.languages import language
@@ -109,6 +110,5 @@ def _unregistered(origin: str, chosen: Sequence[Newsletter]) -> str:
 
 
 def _without_words(chosen: Sequence[Newsletter]) -> str:
-    slugs = " ".join(newsletter.slug for newsletter in chosen)
-    publish = "newsletters wording" if len(chosen) == 1 else "forms publish"
-    return f"No words of consent are published, so there is no box. On the server: newsletter {publish} {slugs}"
+    publish = shown_words.publishing_command(chosen)
+    return f"No words of consent are published, so there is no box. On the server: {publish}"

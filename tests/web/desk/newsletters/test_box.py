@@ -124,3 +124,56 @@ def test_a_box_without_words_says_so_first_and_a_viewer_changes_nothing(service,
     viewer = sign_in(Role.VIEWER, "morning")
     assert not viewer.page(BOX).css("main form")
     assert viewer.post(f"{BOX}/sites", {"origin": "https://press.example"}).status_code == 403
+
+
+@pytest.fixture
+def both(service, desk, sign_in):
+    service.newsletter("evening")
+    return sign_in(Role.ADMIN)
+
+
+def test_a_box_of_several_newsletters_is_chosen_published_titled_and_pasted_at_the_desk(service, both):
+    chosen = both.get(f"{BOX}?also=evening", follow_redirects=False)
+    several = "/newsletters/morning,evening/box"
+    assert chosen.headers["location"] == f"/desk{several}"
+    page = both.page(several)
+    assert text(page, "h1") == ["The box needs words of consent first"]
+    assert "to send the newsletters ticked above" in page.css_first("#main .read").text()
+    assert both.post(f"{several}/words/en", of=several).headers["location"].endswith("done=published")
+    both.post(f"{several}/sites", {"origin": "https://press.example"}, of=several)
+    both.post(f"{several}/texts/en", {"title": "All our letters", "text": "Tick those you want."}, of=several)
+    both.post(f"{several}/forms/en", of=several)
+    service.let_the_site_read_newsletters_again()
+    page = both.page(several)
+    assert text(page, "h1") == ["The box may stand on one site"]
+    assert 'data-newsletter="morning evening" async' in page.css_first("#lines-inline").text()
+    assert 'value="evening"' in page.css_first("#pasted").text()
+    frame = unescape(page.css_first("iframe").attributes["src"]).removeprefix("/desk")
+    shown = LexborHTMLParser(both.get(frame).text).css_first("newsletter-signup").attributes["newsletter"]
+    assert shown == "morning evening"
+    asks = {"Accept": "application/json", "Origin": "https://press.example"}
+    real = service.browser.get("/n/morning,evening/form", headers=asks).json()
+    assert real["title"] == "All our letters"
+    assert both.get("/box-previews/n/morning,evening/form?language=en").json()["html"] == real["html"]
+    assert both.page(BOX).css_first("#title").attributes["value"] == "The Morning Letter", "its own box keeps its title"
+    refused = both.post(f"{several}/texts/en", {"title": "", "text": "Tick."}, of=several)
+    assert (refused.status_code, 'action="/desk/newsletters/morning,evening/box/texts/en"' in refused.text) == (
+        422,
+        True,
+    )
+
+
+def test_only_who_may_change_each_newsletter_changes_the_box_of_several(service, both, sign_in):
+    several = "/newsletters/morning,evening/box"
+    of_morning = sign_in(Role.ADMIN, "morning")
+    assert not of_morning.page(BOX).css("[name=also]")
+    assert of_morning.get(several).status_code == 404
+    assert of_morning.post(f"{several}/texts/en", {"title": "Ours"}).status_code == 404
+    assert both.get("/newsletters/morning,gone/box").status_code == 404
+    assert both.get("/newsletters/morning,/box").status_code == 404
+    viewer = sign_in(Role.VIEWER)
+    assert not viewer.page(several).css("main form[method=post]")
+    assert viewer.post(f"{several}/words/en").status_code == 403
+    service.newsletter("noon", publisher="Other Press")
+    assert text(both.page("/newsletters/morning,noon/box"), "h1") == ["One form cannot offer these newsletters"]
+    assert [each.attributes["value"] for each in both.page(BOX).css("[name=also]")] == ["evening"]

@@ -49,7 +49,7 @@ def say(service: WholeService, title: str) -> None:
     with service.site.database.writing() as session:
         newsletter = newsletters.named(session, "morning")
         by = {"actor": "tests", "now": service.clock()}
-        box_texts.change(session, service.site.templates, newsletter, language="en", title=title, **by)
+        box_texts.change(session, service.site.templates, [newsletter], language="en", title=title, **by)
     service.let_the_site_read_newsletters_again()
 
 

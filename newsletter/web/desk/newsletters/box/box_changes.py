@@ -1,9 +1,9 @@
-"""Change what a newsletter's box needs and says: its sites, its title and text, the form to paste."""
+"""Change what a box of newsletters needs and says: its sites, its title and text, its words, the form to paste."""
 
 from fastapi.responses import Response
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent.wordings import box_texts, pasted_forms, wordings
+from newsletter.consent.wordings import box_texts, pasted_forms, shown_words, wording_publication
 from newsletter.errors import Malformed, NotFound
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame import forms
@@ -11,23 +11,23 @@ from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters.box import box_page
-from newsletter.web.desk.newsletters.box.box_page import EnteredBox
+from newsletter.web.desk.newsletters.box.box_page import EnteredBox, offered_in
 from newsletter.web.desk.newsletters.text_languages import tag_in
 
 router = DeskRouter()
 
 
-@router.action("/newsletters/{slug}/box/sites", Role.ADMIN)
-def register_site(slug: str, desk: CurrentDesk, form: PostedForm) -> Response:
-    """Let pages of a site show the box."""
+@router.action("/newsletters/{slugs}/box/sites", Role.ADMIN)
+def register_site(slugs: str, desk: CurrentDesk, form: PostedForm) -> Response:
+    """Let pages of a site show the box: the site is registered for each of its newsletters."""
     origin = forms.text(form, "origin")
     try:
         with desk.site.database.writing() as session:
-            newsletter = newsletters.named(session, slug)
-            registered_sites.register(session, newsletter, origin, actor=desk.operator.actor, now=desk.site.now())
+            for newsletter in offered_in(session, slugs):
+                registered_sites.register(session, newsletter, origin, actor=desk.operator.actor, now=desk.site.now())
     except Malformed as error:
-        return _refused(desk, slug, "", EnteredBox(origin=origin), error)
-    return desk.done(f"/newsletters/{slug}/box", "registered")
+        return _refused(desk, slugs, "", EnteredBox(origin=origin), error)
+    return desk.done(f"/newsletters/{slugs}/box", "registered")
 
 
 @router.action("/newsletters/{slug}/box/sites/remove", Role.ADMIN)
@@ -41,18 +41,18 @@ def remove_site(slug: str, desk: CurrentDesk, form: PostedForm) -> Response:
     return desk.done(f"/newsletters/{slug}/box", "removed")
 
 
-@router.action("/newsletters/{slug}/box/texts/{language}", Role.ADMIN)
-def change_text(slug: str, language: str, desk: CurrentDesk, form: PostedForm) -> Response:
+@router.action("/newsletters/{slugs}/box/texts/{language}", Role.ADMIN)
+def change_text(slugs: str, language: str, desk: CurrentDesk, form: PostedForm) -> Response:
     """Change what stands above the form in a language."""
     entered = EnteredBox(title=forms.text(form, "title"), text=forms.text(form, "text"))
     try:
         with desk.site.database.writing() as session:
-            newsletter = newsletters.named(session, slug)
-            tag = tag_in(newsletter, language)
+            offered = offered_in(session, slugs)
+            tag = tag_in(offered[0], language)
             box_texts.change(
                 session,
                 desk.site.templates,
-                newsletter,
+                offered,
                 language=tag,
                 title=entered.title,
                 text=entered.text,
@@ -60,32 +60,51 @@ def change_text(slug: str, language: str, desk: CurrentDesk, form: PostedForm) -
                 now=desk.site.now(),
             )
     except Malformed as error:
-        return _refused(desk, slug, language, entered, error)
-    return desk.done(f"/newsletters/{slug}/box", "said", language=tag)
+        return _refused(desk, slugs, language, entered, error)
+    return desk.done(f"/newsletters/{slugs}/box", "said", language=tag)
 
 
-@router.action("/newsletters/{slug}/box/forms/{language}", Role.ADMIN)
-def generate_form(slug: str, language: str, desk: CurrentDesk) -> Response:
+@router.action("/newsletters/{slugs}/box/words/{language}", Role.ADMIN)
+def publish_proposed(slugs: str, language: str, desk: CurrentDesk) -> Response:
+    """Publish the form of several newsletters with the proposed words, unless one is published in the language."""
+    with desk.site.database.writing() as session:
+        offered = offered_in(session, slugs)
+        tag = tag_in(offered[0], language)
+        newsletters.lock(session, offered[0].id)
+        if tag not in shown_words.by_language(session, offered):
+            wording_publication.publish_several(
+                session,
+                desk.site.templates,
+                offered,
+                language=tag,
+                actor=desk.operator.actor,
+                now=desk.site.now(),
+            )
+    return desk.done(f"/newsletters/{slugs}/box", "published", language=tag)
+
+
+@router.action("/newsletters/{slugs}/box/forms/{language}", Role.ADMIN)
+def generate_form(slugs: str, language: str, desk: CurrentDesk) -> Response:
     """Write the form to paste in a language, and keep it as evidence; one that is kept already stays as it is."""
     base_url = desk.site.settings.base_url
     with desk.site.database.writing() as session:
-        newsletter = newsletters.named(session, slug)
-        tag = tag_in(newsletter, language)
-        if wordings.current(session, newsletter.id, tag) is None:
+        offered = offered_in(session, slugs)
+        tag = tag_in(offered[0], language)
+        if tag not in shown_words.by_language(session, offered):
             raise NotFound("No words of consent are published in this language, so there is no form to paste.")
         pasted_forms.publish(
             session,
             desk.site.templates,
-            newsletter,
+            offered,
             language=tag,
             base_url=base_url,
             actor=desk.operator.actor,
             now=desk.site.now(),
         )
-    return desk.done(f"/newsletters/{slug}/box", "generated", language=tag)
+    return desk.done(f"/newsletters/{slugs}/box", "generated", language=tag)
 
 
-def _refused(desk: Desk, slug: str, language: str, entered: EnteredBox, error: Malformed) -> Response:
+def _refused(desk: Desk, slugs: str, language: str, entered: EnteredBox, error: Malformed) -> Response:
     with desk.site.database.reading() as session:
-        newsletter = newsletters.named(session, slug)
-        return box_page.shown(desk, session, newsletter, language, entered=entered, errors={error.field: str(error)})
+        offered = offered_in(session, slugs)
+        return box_page.shown(desk, session, offered, language, entered=entered, errors={error.field: str(error)})

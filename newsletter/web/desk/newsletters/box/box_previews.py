@@ -17,8 +17,7 @@ from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters.text_languages import tag_in
-from newsletter.web.public.box import box_documents
-from newsletter.web.public.offered_newsletters import OfferedNames
+from newsletter.web.public.box import box_documents, box_forms
 
 SERVICE = "/desk/box-previews"  # what the script takes for the address of the service
 # The one script that runs is the box's. It asks the desk as the operator, which it could not in a sandbox.
@@ -35,14 +34,14 @@ NOTHING_SENT = {
 router = DeskRouter()
 
 
-@router.page("/newsletters/{slug}/preview/box", Role.VIEWER)
-def box_preview(request: Request, desk: CurrentDesk) -> HTMLResponse:
+@router.page("/newsletters/{slugs}/preview/box", Role.VIEWER)
+def box_preview(slugs: str, request: Request, desk: CurrentDesk) -> HTMLResponse:
     """Show a page with the box. The query names its look and its language, and whether the page is dark."""
     newsletter, query = desk.newsletter, request.query_params
     look = query.get("look", "")
     page = desk.page(
         "newsletters/box/preview",
-        newsletter=newsletter,
+        slugs=slugs.replace(",", " "),
         tag=tag_in(newsletter, query.get("language") or newsletter.language),
         look=BoxLook(look) if look in list(BoxLook) else BoxLook.INLINE,
         is_dark="dark" in query,
@@ -58,13 +57,13 @@ def preview_script() -> Response:
     return Response(box_script(SERVICE).body, media_type="text/javascript")
 
 
-@router.page("/box-previews/n/{slug}/form", Role.VIEWER)
-def preview_form(slug: str, request: Request, desk: CurrentDesk) -> Response:
+@router.page("/box-previews/n/{slugs}/form", Role.VIEWER)
+def preview_form(slugs: str, request: Request, desk: CurrentDesk) -> Response:
     """Serve the form as JSON, as it is now, with the token that a form of the desk needs."""
-    newsletter, site = desk.newsletter, desk.site
-    offered = site.offered.get(OfferedNames((slug,)))
-    published = box_documents.published(offered, [newsletter])
-    tag = tag_in(newsletter, request.query_params.get("language") or newsletter.language)
+    first, site, names = desk.newsletter, desk.site, box_forms.named(slugs)
+    offered = site.offered.get(names)
+    published = box_documents.published(offered, offered.chosen(names))
+    tag = tag_in(first, request.query_params.get("language") or first.language)
     if not published:
         raise NotFound
     box = box_documents.box(site, offered, list(published), published.get(tag) or next(iter(published.values())))
