@@ -88,6 +88,7 @@ LETTERS: dict[str, dict[str, dict[str, object]]] = {
     },
     "confirmation": {
         "usual": CONFIRMATION,
+        "by a button": CONFIRMATION | {"entered_on": None},
         "long": CONFIRMATION
         | {"newsletter": LONG, "newsletters": [LONG_OFFERED, OFFERED, LONG_OFFERED], "wording": LONG_WORDING},
     },
