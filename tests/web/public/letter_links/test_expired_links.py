@@ -23,6 +23,7 @@ from tests.statements import executed
 from tests.whole_service import WholeService, whole_service
 
 ANA = "ana@example.org"
+HEARTBEATS = ("BEGIN", "UPDATE carriers", "SELECT carriers")  # of the worker, which come when they come
 CONFIRM, NEVER, LEAVE = {"confirm": "yes"}, {"never": "yes"}, {"unsubscribe": "yes"}
 
 
@@ -186,11 +187,12 @@ def test_pages_and_their_work_are_the_same_whatever_became_of_the_person(lone):
         posted = button(page)
         with executed(lone.site.database) as written:
             answer = lone.browser.post(link, data=posted)
-        seen.add((page.status_code, page.text, answer.status_code, answer.text, len(read), tuple(written)))
+        work = tuple(each for each in (*read, *written) if not each.startswith(HEARTBEATS))
+        seen.add((page.status_code, page.text, answer.status_code, answer.text, work))
     assert len(seen) == 1
-    ((_, _, status, _, _, written),) = seen
+    ((_, _, status, _, work),) = seen
     assert status == 202
-    assert len([each for each in written if each.startswith("INSERT")]) == 1, "one sign-up, as any form stores"
+    assert len([each for each in work if each.startswith("INSERT")]) == 1, "one sign-up, as any form stores"
 
 
 def test_the_worker_answers_by_the_rules_of_every_sign_up(lone):
@@ -315,7 +317,10 @@ def test_of_several_newsletters_those_that_were_asked_for_are_asked_for_again(lo
     assert "enter your address again" in lone.browser.get(link).text, "no words ask for both"
     publish_together(lone)
     page = lone.browser.get(link)
-    assert [each.text() for each in LexborHTMLParser(page.text).css(".items b")] == ["morning", "weekly"]
+    assert [each.text() for each in LexborHTMLParser(page.text).css(".items b")] == [
+        "The Morning Letter",
+        "The Weekly Letter",
+    ]
     assert press(lone, link).status_code == 202
     (row,) = stored(lone)
     assert row.newsletters == [1, 3]
