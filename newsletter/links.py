@@ -10,6 +10,7 @@ itself when it was mailed. If another link expires, the row that the ids name sa
 
 Mail programs append to a URL what stands beside it: a full stop, a bracket, `&utm_source=x`, a line break. No character
 of that kind is in a token's alphabet, so a token ends before the first one, and its MAC proves that it is whole.
+What a letter itself appends, `.` and characters of the alphabet, is no part of the token: see `consent.renewals`.
 """
 
 import hmac
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from newsletter.errors import LinkUnreadable
@@ -89,6 +91,14 @@ def is_fresh(minute: int, *, now: datetime) -> bool:
     return minute_of(now - FRESH_LIFETIME) < minute <= minute_of(now + CLOCK_SKEW)
 
 
+class ReadToken(NamedTuple):
+    """A token that was read."""
+
+    ids: tuple[int, ...]
+    token: str  # as it was made
+    rest: str  # what follows it
+
+
 class Links:
     """Makes and reads the links of one site. Those for operators lead to the desk, which may have its own origin."""
 
@@ -124,11 +134,16 @@ class Links:
 
         Raises LinkUnreadable if it is cut off, forged or made for another purpose.
         """
-        for key, signed in _candidates(token):
+        return self.read_with_rest(token, purpose).ids
+
+    def read_with_rest(self, token: str, purpose: Purpose) -> ReadToken:
+        """Return the same with what follows the token. Raises as `read` does."""
+        for key, encoded, rest in _candidates(token):
+            signed = from_base64url(encoded)
             payload, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
             known = key in self._keyring and payload
             if known and hmac.compare_digest(mac, self._keyring.mac(purpose, payload, key=key)[:MAC_BYTES]):
-                return _ids(payload, purpose)
+                return ReadToken(_ids(payload, purpose), f"{key}.{encoded}", rest)
         raise LinkUnreadable
 
 
@@ -142,17 +157,24 @@ def _subscriber_first(ids: tuple[int, ...]) -> bytes:
     return payload if len(ids) == 1 else payload[:-1] + bytes((payload[-1] | 0x80,))
 
 
-def _candidates(text: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the key's id and the signed bytes of each token that the text may begin with, the longest first."""
+def _candidates(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield each token that the text may begin with: the key's id, the signed bytes as encoded, and what follows."""
     for spelling in dict.fromkeys((text, unquote(text))):  # a program may have percent-encoded the URL once more
-        found = TOKEN.match(spelling)
-        key, encoded = found.groups() if found else ("", "")
-        for marks in range(MAX_MARKS + 1):
-            shorter = encoded[: len(encoded) - marks]
-            if not shorter or encoded[len(shorter) :].strip(MARKS):
-                break
-            with suppress(ValueError):
-                yield key, from_base64url(shorter)
+        if found := TOKEN.match(spelling):
+            key, encoded = found.groups()
+            for whole in without_marks(encoded):
+                yield key, whole, spelling[found.start(2) + len(whole) :]
+
+
+def without_marks(encoded: str) -> Iterator[str]:
+    """Yield what is base64url of a text that marks may follow, the longest first."""
+    for marks in range(MAX_MARKS + 1):
+        shorter = encoded[: len(encoded) - marks]
+        if not shorter or encoded[len(shorter) :].strip(MARKS):
+            break
+        with suppress(ValueError):
+            from_base64url(shorter)
+            yield shorter
 
 
 def _varint(number: int) -> bytes:

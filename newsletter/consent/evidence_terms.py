@@ -57,6 +57,7 @@ class EvidenceTerm(StrEnum):
     FORM_IN_BOX = "box on the publisher's page"
     PASTED_FORM = "pasted: as generated; page not seen"
     RETURN_FORM = "return: on our own page, after leaving"
+    RENEWAL_FORM = "renewal: on our own page, behind an expired link"
 
     # The site and the page with the form, and who stated the page
     OWN_SITE = "our own"
@@ -80,6 +81,9 @@ class EvidenceTerm(StrEnum):
         """Return the value that goes on with what somebody stated."""
         return f"{self}{stated}"
 
+
+# The methods of sign-ups without a field for the address: it is the one that got the link.
+BY_BUTTON = frozenset((EvidenceTerm.BUTTON_OF_EXPIRED_LINK, EvidenceTerm.BUTTON_AFTER_LEAVING))
 
 # The fields whose values are terms, or a site's or page's address. What people enter may read like a term and is none.
 WORDED_FIELDS = frozenset(

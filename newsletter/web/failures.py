@@ -76,7 +76,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if kind is NotFound:
         return _page(request, "not_found", status)
     if kind is LinkExpired:
-        return _page(request, "link_expired", status, known, can_renew=False)
+        return _page(request, "link_expired", status, known, renewal=None, errors={})
     if kind is LinkUnreadable:
         return _page(request, "whole_link", status, known, state="cut")
     return _page(request, "refused", status, known, title=TITLES[kind], explanation=error.told, remedy=None)

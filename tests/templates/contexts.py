@@ -170,10 +170,16 @@ def hosted_form(
     )
 
 
-def return_form(wording: dict[str, Any]) -> dict[str, object]:
+def return_form(wording: dict[str, Any], way: returning.WayBack = returning.AFTER_LEAVING) -> dict[str, object]:
     """Return the way back that shows this wording."""
-    words = returning.rendered(templating.environment, SimpleNamespace(**wording))  # type: ignore[arg-type]
+    words = returning.rendered(templating.environment, SimpleNamespace(**wording), way)  # type: ignore[arg-type]
     return {"wording": 4, "exhibit": returning.exhibit_of(words), "words": words}
+
+
+def renewal(wording: dict[str, Any], newsletters: list[dict[str, Any]]) -> dict[str, object]:
+    """Return what the page of an expired link asks for again."""
+    asked = [each | {"language": "en"} for each in newsletters]
+    return {"newsletters": asked, "ids": "3", "hours": 72, **return_form(wording, returning.EXPIRED_LINK)}
 
 
 SIGNUP = SITE | {
@@ -470,13 +476,11 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
     },
     "link_expired": {
-        "usual": SITE | {"can_renew": False},
-        "early": LONG_SITE | {"can_renew": True},
-        "empty": NOBODY | {"can_renew": False},
-    },
-    "link_renewed": {
-        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
-        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+        "usual": SITE | {"renewal": None, "errors": {}},
+        "renewable": SITE | {"renewal": renewal(WORDING, [ROW]), "errors": {}},
+        "changed": LONG_SITE
+        | {"renewal": renewal(LONG_WORDING, [LONG_ROW, ROW, ROW]), "errors": {"words": "Please read them once more."}},
+        "empty": NOBODY | {"renewal": None, "errors": {}},
     },
     "replaced": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},

@@ -22,7 +22,7 @@ from tests.templates.contexts import (
 
 # The markers that mail merge replaces with each reader's values; opaque to the templates.
 FIELD = {
-    "confirm": "MARKconfirmMARK",
+    "renewable_confirm": "MARKrenewableconfirmMARK",
     "never": "MARKneverMARK",
     "requested_at": "MARKrequestedatMARK",
     "expires_at": "MARKexpiresatMARK",
@@ -88,6 +88,7 @@ LETTERS: dict[str, dict[str, dict[str, object]]] = {
     },
     "confirmation": {
         "usual": CONFIRMATION,
+        "by a button": CONFIRMATION | {"entered_on": None},
         "long": CONFIRMATION
         | {"newsletter": LONG, "newsletters": [LONG_OFFERED, OFFERED, LONG_OFFERED], "wording": LONG_WORDING},
     },

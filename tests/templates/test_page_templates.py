@@ -186,8 +186,9 @@ def test_text_from_a_feed_determines_its_own_direction():
 
 
 def test_the_page_of_an_expired_link_first_says_that_there_is_nothing_to_do():
-    text = page("link_expired", PAGES["link_expired"]["usual"]).css_first("main").text()
-    assert text.index("there is nothing to do") < text.index("Sign up again")
+    for case, way in {"usual": "Sign up again", "renewable": "Mail me a new link"}.items():
+        text = page("link_expired", PAGES["link_expired"][case]).css_first("main").text()
+        assert text.index("there is nothing to do") < text.index(way)
 
 
 def test_outbox_letters_are_shown_in_sandboxed_frames():

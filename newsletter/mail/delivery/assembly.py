@@ -6,6 +6,8 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from newsletter import addresses
+from newsletter.consent.signups import renewals
+from newsletter.consent.signups.renewals import FormerSignup
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose, minute_of
 from newsletter.mail.delivery import words
@@ -21,7 +23,11 @@ from newsletter.mail.transport.transport import Message
 # for a reader who unsubscribed longer ago.
 BEGIN_WITHIN = timedelta(seconds=2)
 
-# Each field that is a link has the name of its purpose.
+# The link to confirm, with the part by which it can be renewed. Letters of the release before have the field `confirm`,
+# without the part: so a letter is repeated in the same bytes, whichever release repeats it.
+RENEWABLE_CONFIRM = "renewable_confirm"
+
+# Each other field that is a link has the name of its purpose.
 LINK_IDS: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
     Purpose.CONFIRM: lambda claimed: (claimed.signup, claimed.nonce),
     Purpose.NEVER: lambda claimed: (claimed.signup, claimed.nonce),
@@ -54,6 +60,9 @@ class FieldWriter:
                 "date": lambda claimed: _date(claimed.first_tried_at),
                 "message_id": self._message_id,
                 **{purpose.value: _link(purpose, links.url_maker(purpose, key=key)) for purpose in Purpose},
+                RENEWABLE_CONFIRM: _renewable(
+                    links.url_maker(Purpose.CONFIRM, key=key), renewals.part_maker(keyring, key=key)
+                ),
             }
         )
 
@@ -81,6 +90,23 @@ def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], st
             raise words.unknown(purpose)
         value = url(*ids)
         return value if len(value) <= longest else as_bytes(value.decode())
+
+    return link
+
+
+def _renewable(
+    url: Callable[..., bytes], part: Callable[[bytes, FormerSignup], bytes]
+) -> Callable[[Claimed], str | bytes]:
+    """Return the function that makes the link to confirm with its part, both from a claim alone."""
+    link_ids = LINK_IDS[Purpose.CONFIRM]
+
+    def link(claimed: Claimed) -> str | bytes:
+        ids = link_ids(claimed)
+        if None in ids or claimed.asked_for is None or claimed.received_at is None:
+            raise words.unknown(RENEWABLE_CONFIRM)
+        value = url(*ids)
+        former = FormerSignup(claimed.address, claimed.asked_for, claimed.signup_language, claimed.received_at)
+        return as_bytes(b".".join((value, part(value.rpartition(b"/")[2], former))).decode())
 
     return link
 

@@ -5,6 +5,7 @@ of a paused issue, however many they are. A letter that was not deferred is due 
 back delays no delivery.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -69,6 +70,8 @@ class Claimed(NamedTuple):
     operator_link: int | None = None
     address_change: int | None = None
     change_nonce: int | None = None
+    asked_for: Sequence[int] | None = None  # the newsletters of the sign-up
+    signup_language: str | None = None
 
 
 class IssueQueue(NamedTuple):
@@ -245,6 +248,8 @@ def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]
             Letter.operator_link_id,
             Letter.address_change_id,
             AddressChange.nonce,
+            Signup.newsletters,
+            Signup.language,
         )
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Newsletter, Newsletter.id == Letter.newsletter_id)

@@ -1,6 +1,7 @@
 """A claimed delivery becomes the bytes of one reader's letter, the same every time and different from all others."""
 
 import re
+import string
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.consent.signups import renewals
+from newsletter.consent.signups.renewals import FormerSignup
 from newsletter.keys import Keyring
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
@@ -261,9 +264,45 @@ def test_a_confirmation_contains_the_links_of_its_sign_up():
         assert links.read(found[f"X-{name}"].rpartition("/")[2], Purpose(name)) == (5, 99)
 
 
+LINK = marker("renewable_confirm")
+RENEWABLE_LETTER = stored(
+    merge.lay_out(mime.letter({"To": marker("to")}, text=LINK, html=LINK), {"to", "renewable_confirm"})
+)
+local_parts = st.text(string.ascii_letters + string.digits, min_size=1, max_size=64)
+domains = st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=60), min_size=2, max_size=3).map(".".join)
+
+
+@given(
+    st.builds("{}@{}".format, local_parts, domains),
+    st.lists(st.integers(1, 2**63 - 1), min_size=1, max_size=4),
+    st.none() | st.sampled_from(["de", "pt-BR"]),
+    st.integers(1, 2**63 - 1),
+)
+def test_a_confirmation_is_repeated_in_the_same_bytes_and_its_link_holds_its_sign_up(address, asked_for, tag, signup):
+    facts = {"signup": signup, "nonce": 99, "asked_for": asked_for, "signup_language": tag, "received_at": NOON}
+    message = assemble(RENEWABLE_LETTER, address=address, **facts)
+    rotated = assembler(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
+    assert source(assemble(RENEWABLE_LETTER, by=rotated, attempt=2, address=address, **facts)) == source(message)
+    assert max(map(len, source(message).partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+    url = part(message, "plain").strip()
+    assert part(message, "html").strip() == url
+    read = Links(KEYRING, BASE).read_with_rest(url.removeprefix(f"{BASE}/confirm/"), Purpose.CONFIRM)
+    assert read.ids == (signup, 99)
+    assert renewals.read(KEYRING, read) == FormerSignup(address, tuple(asked_for), tag, NOON)
+
+
+def test_a_confirmation_that_the_release_before_laid_out_is_repeated_without_a_part():
+    sheet = stored(a_sheet(**{"X-Link": marker("confirm")}, fields=("confirm",)))
+    url = letter(assemble(sheet, signup=5, nonce=99, asked_for=[3], received_at=NOON))["X-Link"]
+    assert url == Links(KEYRING, BASE).url(Purpose.CONFIRM, 5, 99, key="k1")
+
+
 @pytest.mark.parametrize(
     ("field", "options"),
-    [("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {})],
+    [
+        *[("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {})],
+        ("renewable_confirm", {"signup": 5, "nonce": 9, "received_at": NOON}),
+    ],
 )
 def test_a_field_without_a_value_is_refused_by_name(field, options):
     sheet = stored(a_sheet(**{"X-Field": marker(field)}, fields=(field,)))

@@ -16,7 +16,7 @@ from tests.templates.letter_contexts import LETTERS
 BASE = "https://letters.example"
 KEYRING = Keyring([("k1", "s" * 40)])
 FIELDS = {
-    "confirmation": ("confirm", "never", "requested_at", "expires_at"),
+    "confirmation": ("renewable_confirm", "never", "requested_at", "expires_at"),
     "digest": ("mailbox", "preferences", "greeting"),
     "preferences_link": ("fresh_preferences", "fresh_until"),
     "probe": (),
@@ -27,7 +27,7 @@ NAMES = {"en": "Ana", "ar": "مريم", "ja": "小雪", "pl": "Łucja"}  # of th
 def claim(tag: str) -> Claimed:
     values = {"delivery": 7, "attempt": 1, "variant": 1, "address": "reader@post.example", "first_tried_at": NOON}
     values |= {"key_id": "k1", "newsletter": 3, "sender": NEWSLETTER["sender"], "zone": NEWSLETTER["zone"]}
-    values |= {"subscriber": 11, "signup": 5, "nonce": 9, "received_at": NOON, "asked_at": NOON}
+    values |= {"subscriber": 11, "signup": 5, "nonce": 9, "received_at": NOON, "asked_at": NOON, "asked_for": [3]}
     return Claimed(**dict.fromkeys(Claimed._fields))._replace(**values, name=NAMES.get(tag, "Zoë"))
 
 

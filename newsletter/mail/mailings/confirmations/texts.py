@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.languages.languages import Language, language
+from newsletter.mail.delivery.assembly import RENEWABLE_CONFIRM
 from newsletter.mail.letters import newsletter_columns, totals
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind
@@ -29,6 +30,7 @@ class Offer(NamedTuple):
     wording: int
     language: str | None  # the visitor's; None: that of the wording
     site: str | None  # the origin of the registered site that showed the form; None: a page of ours, as far as we know
+    by_button: bool = False  # asked for without entering the address, by a button behind a link that it got
 
 
 class Text(NamedTuple):
@@ -65,7 +67,10 @@ def store(
         wording, tag = wordings[offer.wording]
         spoken = language(offer.language or tag)
         columns = newsletter_columns.columns_of(asked[0])
-        sheets[offer] = lay_out(templates, spoken, base_url, columns, offered, wording, offer.site), spoken
+        sheets[offer] = (
+            lay_out(templates, spoken, base_url, columns, offered, wording, _entered_on(offer, asked[0], base_url)),
+            spoken,
+        )
     tagged = [(sheet, spoken.tag) for sheet, spoken in sheets.values()]
     variants = totals.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
     return {
@@ -80,6 +85,11 @@ def _wordings(session: Session, ids: set[int]) -> dict[int, tuple[tuple[str, str
     return {row.id: ((row.text, row.shown_language), row.language) for row in rows}
 
 
+def _entered_on(offer: Offer, newsletter: Newsletter, base_url: str) -> str | None:
+    """Return the page on which the address was entered; None if it was entered nowhere."""
+    return None if offer.by_button else offer.site or f"{base_url}/n/{newsletter.slug}"
+
+
 @lru_cache(maxsize=64)
 def lay_out(
     templates: Templates,
@@ -88,7 +98,7 @@ def lay_out(
     newsletter: NewsletterColumns,
     offers: Offers,
     wording: tuple[str, str],
-    site: str | None,
+    entered_on: str | None,
 ) -> Sheet:
     """Return the letter. It holds nothing that the visitor typed, because the inbox may be a stranger's.
 
@@ -102,8 +112,8 @@ def lay_out(
         newsletter=first,
         base_url=base_url,
         stream="confirmation",
-        fields=("confirm", "never", "requested_at", "expires_at"),
+        fields=(RENEWABLE_CONFIRM, "never", "requested_at", "expires_at"),
         newsletters=[{"name": name, "language": of, "schedule": schedule} for name, of, schedule in offers],
         wording={"text": text, "language": tag},
-        entered_on=site or f"{base_url}/n/{first.slug}",
+        entered_on=entered_on,
     )

@@ -51,8 +51,10 @@ class OwedLetter(NamedTuple):
     @property
     def offer(self) -> Offer:
         """What determines the letter's text."""
-        site = evidence_terms.registered_site(self.signup.evidence)
-        return Offer(tuple(self.choice.newsletters), self.signup.wording_id, self.signup.language, site)
+        evidence = self.signup.evidence
+        site = evidence_terms.registered_site(evidence)
+        by_button = evidence.get(EvidenceField.METHOD) in evidence_terms.BY_BUTTON
+        return Offer(tuple(self.choice.newsletters), self.signup.wording_id, self.signup.language, site, by_button)
 
 
 class Drawing:

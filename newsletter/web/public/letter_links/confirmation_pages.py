@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from newsletter import addresses
 from newsletter.consent.decisions import decisions
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
-from newsletter.consent.ledger.ledger import Trace
 from newsletter.consent.signups import confirmation_links, renewals
 from newsletter.consent.signups.confirmation_links import AskedNewsletter, ConfirmationLink, LinkUse
 from newsletter.consent.subscribers.subscribers import Standing
@@ -23,8 +22,11 @@ from newsletter.errors import LinkExpired
 from newsletter.links import Purpose
 from newsletter.mail.mailings import welcome_letters
 from newsletter.queues.wakeups import Queue
+from newsletter.web.failures import wants_json
 from newsletter.web.form_data import RequestForm, is_checked
 from newsletter.web.public.forms import thank_you_pages
+from newsletter.web.public.letter_links import expired_links
+from newsletter.web.public.letter_links.expired_links import Renewal
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()
@@ -33,8 +35,8 @@ router = APIRouter()
 @router.get("/confirm/{token}")
 def confirm_page(token: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the newsletters, the stored consent wording and the button."""
-    link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM))
-    return _confirm_page(request, site, session, link)
+    link, renewal = _find(request, site, session, token)
+    return _confirm_page(request, site, session, link, renewal) if link else expired_links.show(site, session, renewal)
 
 
 @router.post("/confirm/{token}")
@@ -49,22 +51,46 @@ def confirm(
 ) -> Response:
     """Record the consent of the address's owner, and owe them a welcome. Confirming again is no error.
 
-    A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
+    The page of an expired link posts `again` instead. A POST without the button's field, such as a scanner's, changes
+    nothing: its answer is the page with the button.
     """
-    link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
-    if is_checked(form, "again"):
-        return _renew(request, site, session, link, trace, afterwards)
+    link, renewal = _find(request, site, session, token, lock=True)
+    if renewal and is_checked(form, "again"):
+        renewed = expired_links.renew(site, session, renewal, form, trace)
+        if renewed:
+            afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
+        return renewed or expired_links.show(site, session, renewal, changed=True)
+    if link is None:
+        return expired_links.show(site, session, renewal)
     if not is_checked(form, "confirm"):
-        return _confirm_page(request, site, session, link, status=422)
+        return _confirm_page(request, site, session, link, renewal, status=422)
     evidence = {EvidenceField.METHOD: EvidenceTerm.BUTTON_BEHIND_LINK}
     use = confirmation_links.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
     if use is not LinkUse.CONFIRMS:
-        return _used(site, link, use)
+        return _used(site, session, link, use, renewal)
     if is_welcomed := _owe_welcome(site, session, link):
         afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
     if thanks := thank_you_pages.after_confirming(link.confirmable):
         return thank_you_pages.lead_to(thanks)
     return _confirmed_page(site, session, link, is_welcomed=is_welcomed)
+
+
+def _find(
+    request: Request, site: Site, session: Session, token: str, *, lock: bool = False
+) -> tuple[ConfirmationLink | None, Renewal | None]:
+    """Return the link, None if its sign-up was deleted; and what one press asks for again if it has expired.
+
+    Raises LinkExpired for a program, to which a page would say nothing, if the sign-up was deleted.
+    """
+    read = site.links.read_with_rest(token, Purpose.CONFIRM)
+    try:
+        link = confirmation_links.find(session, read.ids, lock=lock)
+    except LinkExpired:
+        if wants_json(request):
+            raise
+        return None, expired_links.carried(site, read)
+    can_be_renewed = link.can_be_renewed(now=site.now())
+    return link, expired_links.of(site, renewals.of_row(link)) if can_be_renewed else None
 
 
 def _owe_welcome(site: Site, session: Session, link: ConfirmationLink) -> bool:
@@ -105,35 +131,24 @@ def _with_schedules(session: Session, newsletters: Sequence[AskedNewsletter]) ->
 
 
 def _confirm_page(
-    request: Request, site: Site, session: Session, link: ConfirmationLink, *, status: int = 200
+    request: Request,
+    site: Site,
+    session: Session,
+    link: ConfirmationLink,
+    renewal: Renewal | None,
+    *,
+    status: int = 200,
 ) -> HTMLResponse:
     use = link.use(now=site.now())
     if use is not LinkUse.CONFIRMS:
-        return _used(site, link, use)
+        return _used(site, session, link, use, renewal)
     rows = _with_schedules(session, link.confirmable)
     words = rendered_forms.confirm_words(site.templates, language=link.words_language, text=link.signup.wording)
     thank_you_pages.allow(request, link.confirmable)
     return _about(site, link, "confirm", newsletters=rows, confirm_words=words, status=status)
 
 
-def _renew(
-    request: Request,
-    site: Site,
-    session: Session,
-    link: ConfirmationLink,
-    trace: Trace,
-    afterwards: BackgroundTasks,
-) -> HTMLResponse:
-    """Owe the address of an expired link a new letter, by the rules of every sign-up."""
-    now = site.now()
-    if not link.can_be_renewed(now=now):
-        return _confirm_page(request, site, session, link)
-    renewals.renew(session, site.keyring, link, trace=trace, now=now)
-    afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
-    return _about(site, link, "link_renewed", status=202)
-
-
-def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
+def _used(site: Site, session: Session, link: ConfirmationLink, use: LinkUse, renewal: Renewal | None) -> HTMLResponse:
     """Say why the link confirms nothing now."""
     if use is LinkUse.CONFIRMED:
         subscribed = [each for each in link.newsletters if each.standing is Standing.SUBSCRIBED]
@@ -142,8 +157,8 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
         return _about(site, link, "withdrawn_since", status=410)
     if use is LinkUse.REPLACED:
         return _about(site, link, "replaced", status=410)
-    if link.can_be_renewed(now=site.now()):
-        return _about(site, link, "link_expired", can_renew=True, status=410)
+    if renewal:
+        return expired_links.show(site, session, renewal)
     raise LinkExpired(newsletter_id=link.newsletters[0].id, language=link.language)
 
 

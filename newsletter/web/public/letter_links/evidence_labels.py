@@ -55,6 +55,7 @@ TERMS: Mapping[EvidenceTerm, Translatable] = {
     EvidenceTerm.FORM_IN_BOX: translatable("in the box on the publisher's page"),
     EvidenceTerm.PASTED_FORM: translatable("on a page of the publisher's own, which we did not see"),
     EvidenceTerm.RETURN_FORM: translatable("on our own page, after leaving"),
+    EvidenceTerm.RENEWAL_FORM: translatable("on our own page, behind an expired link"),
     EvidenceTerm.OWN_SITE: translatable("our own"),
     EvidenceTerm.OWN_SITE_REACHED_AS: translatable("our own, reached as %(stated)s"),
     EvidenceTerm.SITE_NOT_STATED: translatable("not stated"),

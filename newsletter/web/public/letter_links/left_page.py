@@ -11,9 +11,9 @@ from newsletter.consent.decisions import leaving_reasons
 from newsletter.consent.decisions.leaving_reasons import ReasonToLeave, Withdrawal
 from newsletter.consent.ledger.ledger import Trace
 from newsletter.consent.signups import returning
+from newsletter.consent.signups.returning import AFTER_LEAVING
 from newsletter.consent.subscribers import moved_subscriptions, subscribers
 from newsletter.consent.subscribers.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.wordings.wordings import Wording
 from newsletter.errors import LinkUnreadable, Malformed
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
@@ -104,7 +104,7 @@ def _return_form(site: Site, about: Row[Any]) -> dict[str, Any] | None:
     published = newsletter and site.offered.get().current(newsletter, about.reading_language)
     if not published or about.suppressed:
         return None
-    words = returning.rendered(site.templates, published.wording)
+    words = returning.rendered(site.templates, published.wording, AFTER_LEAVING)
     return {"wording": published.wording.id, "exhibit": returning.exhibit_of(words), "words": words}
 
 
@@ -126,17 +126,18 @@ def ask_again(site: Site, session: Session, about: Row[Any], form: FormData, tra
     A form that was left open counts with its own version of the words.
     """
     number = whole_numbers.parse(first_value(form, "wording"))
-    wording = session.get(Wording, number) if number is not None else None
-    is_ours = wording and wording.newsletter_id == about.id and wording.newsletters is None and wording.information
-    words = returning.rendered(site.templates, wording) if wording and is_ours else None
-    if wording is None or words is None or returning.exhibit_of(words) != first_value(form, "exhibit"):
+    exhibit = first_value(form, "exhibit")
+    shown = returning.shown(session, site.templates, AFTER_LEAVING, number=number, exhibit=exhibit)
+    if shown is None or shown[0].newsletter_id != about.id or shown[0].newsletters is not None:
         told = language(about.reading_language).text(CHANGED_WORDS)
         return show(site, session, about, errors={"words": told})
+    wording, words = shown
     returning.ask(
         session,
         site.keyring,
+        AFTER_LEAVING,
         address=about.address,
-        newsletter_id=about.id,
+        newsletters=[about.id],
         wording=wording,
         words=words,
         language=about.reading_language,

@@ -20,7 +20,8 @@ from newsletter.web.surroundings import surroundings
 BREAKS = re.compile(r"=\r?\n|[\s<>\"']+")
 READERS_PATHS = {path: [each for each in PATHS if PATHS[each] == path] for path in set(PATHS.values())}
 del READERS_PATHS[PATHS[Purpose.OPERATOR_LINK]]
-LINK = re.compile(rf"/({'|'.join(sorted(READERS_PATHS, key=len, reverse=True))})/([A-Za-z0-9]+\.[A-Za-z0-9_-]+)")
+SIGNED = r"[A-Za-z0-9]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?"  # a token, and what a letter appends to it
+LINK = re.compile(rf"/({'|'.join(sorted(READERS_PATHS, key=len, reverse=True))})/({SIGNED})")
 
 router = APIRouter()
 

@@ -144,15 +144,22 @@ def test_a_form_left_open_overnight_counts_in_its_own_version(site):
         assert {(each.wording_id, each.form) for each in session.query(Signup)} == {(int(old["wording"]), old["form"])}
 
 
+def without_part(link: str) -> str:
+    """Return the link to confirm as the release before wrote it: without the part that it can be renewed by."""
+    return link.rpartition(".")[0]
+
+
 def test_the_link_of_a_letter_is_renewed_by_one_press_while_its_address_is_stored(site):
     site.sign_up("ana@example.org", name="Ana")
     assert written_to(site) == ["ana@example.org"]
-    link = site.link(site.letters()[0], "confirm")
+    link = without_part(site.link(site.letters()[0], "confirm"))
     site.clock.advance(hours=72)
-    assert 'name="again"' in site.browser.get(link).text
-    answers = [site.browser.post(link, data={"again": "yes"}) for _ in range(2)]
+    page = site.browser.get(link)
+    assert 'name="again"' in page.text
+    posted = fields_of(page, "button[name=again]") | {"again": "yes"}
+    answers = [site.browser.post(link, data=posted) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
-    assert LexborHTMLParser(answers[0].text).css_first(".kicker").text() == "a•••@e•••e.org"
+    assert not [each for each in (page, *answers) if "ana@" in each.text or "a•••@" in each.text]
     assert written_to(site) == ["ana@example.org"] * 2
     newest = site.link(site.letters()[-1], "confirm")
     assert site.browser.post(newest, data={"confirm": "yes"}).status_code == 200
@@ -165,7 +172,7 @@ def test_a_link_whose_sign_up_was_decided_or_forgotten_is_not_renewed(site, stat
     site.sign_up("ana@example.org")
     written_to(site)
     (letter,) = site.letters()
-    link = site.link(letter, "confirm")
+    link = without_part(site.link(letter, "confirm"))
     if state == "confirmed":
         site.browser.post(link, data={"confirm": "yes"})
     if state == "refused":
@@ -187,7 +194,7 @@ def test_the_page_of_a_link_whose_address_was_deleted_leads_to_a_form_that_works
         site.newsletter(slug)
     site.sign_up("ana@example.org")
     written_to(site)
-    link = site.link(site.letters()[0], "confirm")
+    link = without_part(site.link(site.letters()[0], "confirm"))
     site.clock.advance(hours=72)
     assert 'name="again"' in site.browser.get(link).text, "until a worker deletes the address, seconds later"
     site.run()
