@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from newsletter import audit_log, key_registry, logs, settings, startup
@@ -16,14 +16,12 @@ from newsletter.queues import broker
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
-from newsletter.web import failures
+from newsletter.web import failures, routes
 from newsletter.web.access_log import AccessLog
 from newsletter.web.desk import pages as desk_pages
 from newsletter.web.desk.frame.own_host import DeskHost
-from newsletter.web.guards import Guards, refuse_by_length
-from newsletter.web.local import outbox_pages
+from newsletter.web.guards import Guards
 from newsletter.web.monitoring import health, metrics
-from newsletter.web.public import pages as public_pages
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.repetition import Repetition
 from newsletter.web.site import Site
@@ -61,7 +59,6 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
         lifespan=_lifespan,
-        dependencies=[Depends(refuse_by_length)],
     )
     app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
     monitoring = monitoring or Database(configured.database)
@@ -75,12 +72,8 @@ def create_app(
     app.add_middleware(Guards)
     if root := app.state.site.root:
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
-    public_pages.install(app)
-    app.include_router(health.router)
-    app.include_router(metrics.router)
     desk_pages.install(app)
-    if app.state.site.shows_outbox:
-        app.include_router(outbox_pages.router)
+    routes.install(app, with_outbox=app.state.site.shows_outbox)
     return app
 
 

@@ -1,6 +1,6 @@
 """The pages of the desk, in the order of the navigation. A new page is a module here with its template."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from newsletter.web.desk import audit
 from newsletter.web.desk.access import ended_sessions, forgotten, operator_links, provider, second_factor, sign_in
@@ -45,8 +45,12 @@ PAGES = (
 
 
 def install(app: FastAPI) -> None:
-    """Add the desk to the application."""
+    """Prepare the application for the desk's pages."""
     ended_sessions.install(app)
     app.state.departments = [page.DEPARTMENT for page in PAGES if hasattr(page, "DEPARTMENT")]
+
+
+def add(router: APIRouter) -> None:
+    """Add the desk's routes."""
     for page in PAGES:
-        app.include_router(page.router)
+        router.include_router(page.router)

@@ -1,6 +1,6 @@
 """The pages for visitors and readers. A new page is a module of a folder here, with its template."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 
 from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import crawlers, legal_pages, static_files
@@ -40,8 +40,8 @@ PAGES = (
 )
 
 
-def install(app: FastAPI) -> None:
-    """Add the pages to the application, the form that visitors post first: its cost matters."""
-    app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
+def add(router: APIRouter) -> None:
+    """Add the pages' routes, the form that visitors post first: its cost matters."""
+    router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     for page in PAGES:
-        app.include_router(page.router)
+        router.include_router(page.router)
