@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from newsletter import audit_log, key_registry, logs, settings, startup
@@ -20,7 +20,7 @@ from newsletter.web import failures, routes
 from newsletter.web.access_log import AccessLog
 from newsletter.web.desk import pages as desk_pages
 from newsletter.web.desk.frame.own_host import DeskHost
-from newsletter.web.guards import Guards
+from newsletter.web.guards import Guards, refuse_by_length
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.repetition import Repetition
@@ -59,6 +59,7 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
         lifespan=_lifespan,
+        dependencies=[Depends(refuse_by_length)],  # of routes that are added to it; the site's own have it already
     )
     app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
     monitoring = monitoring or Database(configured.database)
