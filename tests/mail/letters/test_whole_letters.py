@@ -60,6 +60,7 @@ def claim(address: str, name: str | None, number: int) -> Claimed:
         "name": name,
         "received_at": NOON,
         "asked_at": NOON,
+        "asked_for": [3],
     }
     return Claimed(**{field: values.get(field) for field in Claimed._fields})
 

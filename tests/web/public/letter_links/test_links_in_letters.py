@@ -288,6 +288,7 @@ def test_incomplete_changed_or_misused_links_change_nothing(service):
     service.run(Queue.URGENT)
     before = service.rows()
     tokens = {path: service.link(letter, path).rpartition("/")[2] for path in ("confirm", "never", "u")}
+    tokens["confirm"] = tokens["confirm"].rpartition(".")[0]  # without its part, which only a renewal reads
     wrong = [
         *(f"/{path}/{token[:-1]}" for path, token in tokens.items()),
         *(f"/{path}/{token[:-1]}{'A' if token[-1] != 'A' else 'Q'}" for path, token in tokens.items()),
