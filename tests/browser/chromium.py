@@ -43,7 +43,7 @@ PARTED = r"""() => [...document.querySelectorAll("body *")].filter(
 ).map(element => `an address gets a hyphen: ${element.outerHTML.slice(0, 120)}`)"""
 
 # As a browser does for a visitor who sets the text's size, and not the page's: each size, whatever its unit.
-# Without style attributes: htmx copies them to what it puts in the place of an element, which the page's policy forbids.
+# Without style attributes: htmx copies them to what it puts in the place of an element, against the page's policy.
 LARGE_TEXT = """() => {
     const within = root => [[root, [...root.querySelectorAll("*")]],
         ...[...root.querySelectorAll("*")].flatMap(element => element.shadowRoot ? within(element.shadowRoot) : [])];
