@@ -14,6 +14,7 @@ def test_each_look_is_tried_in_its_frame_and_nobody_is_signed_up(
     with walking(chromium, sqlite_template, tmp_path, DeskState.USUAL) as walk:
         tab, rows = walk.operator, walk.service.rows()["signups"]
         tab.open("/desk/newsletters/paper/box")
+        tab.page.locator(".views").scroll_into_view_if_needed()  # frames load when they come near the window
         inline = tab.page.frame_locator("iframe[title='The box: in the text']")
         inline.get_by_role("button", name="Subscribe").click()
         expect(inline.get_by_text("Nothing was sent, and nobody was signed up.")).to_be_visible()
