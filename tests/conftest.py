@@ -1,6 +1,5 @@
 """Fixtures of every test: real databases and servers; connections beyond this machine are blocked."""
 
-import gc
 import logging
 import os
 import signal
@@ -12,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
 
-from newsletter.store.database import Begin, Database
 from tests.servers.server import roomy_folder
 
 pytest_plugins = [
+    "tests.garbage",
     "tests.servers.run",
     "tests.servers.forks",
     "tests.servers.missing_servers",
@@ -88,21 +87,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure() -> None:
-    """Import and collect without the garbage collector, restore SIGINT, and keep the tests' files in memory.
+    """Restore SIGINT, and keep the tests' files in memory.
 
     A background job of a shell ignores SIGINT, as does every process it starts: tests could not interrupt a program.
     An outbox waits twice a letter until the disk has it: over a minute in a run, and nobody needs the files later.
     """
     if folder := roomy_folder():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
-    gc.disable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_finish() -> None:
-    """Exclude imported modules and collected tests from garbage collection: they stay until the end."""
-    gc.freeze()
-    gc.enable()
 
 
 def pytest_runtest_setup() -> None:
@@ -117,20 +109,3 @@ def _logging_as_before() -> Iterator[None]:
     yield
     logging.root.setLevel(level)
     logging.root.handlers[:] = handlers
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database(request: pytest.FixtureRequest) -> Database:
-    """An empty migrated database for one test, which runs once on SQLite and once on PostgreSQL."""
-    database: Database = request.getfixturevalue(f"{request.param}_database")
-    return database
-
-
-@pytest.fixture
-def begin(database: Database) -> Begin:
-    return database.writing
-
-
-@pytest.fixture
-def reading(database: Database) -> Begin:
-    return database.reading

@@ -62,6 +62,23 @@ def postgresql_database(postgresql_url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest) -> Database:
+    """An empty migrated database for one test, which runs once on SQLite and once on PostgreSQL."""
+    database: Database = request.getfixturevalue(f"{request.param}_database")
+    return database
+
+
+@pytest.fixture
+def begin(database: Database) -> Begin:
+    return database.writing
+
+
+@pytest.fixture
+def reading(database: Database) -> Begin:
+    return database.reading
+
+
 def failing_at_the_end(begin: Begin, *, times: int = 1, cause: Exception | None = None) -> Begin:
     """Return `begin` for a database that fails at the end of that many transactions; by default it is away."""
     failures = [OperationalError("", {}, cause or Exception("away")) for _ in range(times)]
