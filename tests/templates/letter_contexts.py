@@ -22,7 +22,7 @@ from tests.templates.contexts import (
 
 # The markers that mail merge replaces with each reader's values; opaque to the templates.
 FIELD = {
-    "renewable_confirm": "MARKrenewableconfirmMARK",
+    "confirm": "MARKconfirmMARK",
     "never": "MARKneverMARK",
     "requested_at": "MARKrequestedatMARK",
     "expires_at": "MARKexpiresatMARK",

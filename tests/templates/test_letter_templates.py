@@ -23,7 +23,7 @@ ENVIRONMENT = templating.environment()
 LINKS = {
     "address_change": ("change_address",),
     "address_notice": ("unsubscribe",),
-    "confirmation": ("renewable_confirm", "never"),
+    "confirmation": ("confirm", "never"),
     "digest": ("unsubscribe", "preferences"),
     "preferences_link": ("fresh_preferences", "unsubscribe"),
     "probe": ("unsubscribe",),
@@ -146,7 +146,7 @@ def test_a_confirmation_has_one_button_one_way_out_and_no_picture():
         assert not letter.css("img")
         assert len(letter.css("a.press")) == 1
         links = {link.attributes["href"] for link in letter.css("a")}
-        assert links == {FIELD["renewable_confirm"], FIELD["never"], f"mailto:{context['newsletter']['reply_to']}"}
+        assert links == {FIELD["confirm"], FIELD["never"], f"mailto:{context['newsletter']['reply_to']}"}
         assert len(letter.html.encode()) <= 20_000
 
 

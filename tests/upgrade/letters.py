@@ -17,6 +17,7 @@ from tests.chaos.relay_log import TAKEN, Arrival
 from tests.waiting import TIMEOUT
 
 PREFERENCES = re.compile(rb"/preferences/[\w.-]+")
+CONFIRM = re.compile(rb"(/confirm/\w+\.[\w-]+)\.[\w-]+")  # a token, and its part
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}  # RFC 8058
 
 
@@ -37,11 +38,12 @@ class Letters:
         paths = [urlsplit(word).path for word in words if word.startswith("http://127.0.0.1")]
         return {path.split("/")[1]: path for path in paths}
 
-    def apart_from_preferences(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """Return the arrivals, with one digest for all repeats that differ in the link to the preferences alone.
+    def apart_from_links(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Return the arrivals, with one digest for all repeats that differ in the links of the two releases alone.
 
-        The link of the release before names no newsletter. So a letter that one release repeats for the other has that
-        release's link, and both links open on both sites.
+        The release before names no newsletter in the link to the preferences, and puts no part behind the link to
+        confirm. So a letter that one release repeats for the other has that release's links, and both kinds open on
+        both sites.
         """
         taken = Counter(one.message_id for one in arrivals if one.outcome == TAKEN)  # the relay keeps these
         is_repeated = [one.outcome == TAKEN and taken[one.message_id] > 1 for one in arrivals]
@@ -52,7 +54,7 @@ class Letters:
 
     def _digest(self, arrival: Arrival) -> str:
         content = (self._folder / arrival.digest).read_bytes().replace(b"=\r\n", b"")  # RFC 2045 section 6.7, rule 5
-        return sha256(PREFERENCES.sub(b"", content)).hexdigest()
+        return sha256(CONFIRM.sub(rb"\1", PREFERENCES.sub(b"", content))).hexdigest()
 
 
 class Browser:

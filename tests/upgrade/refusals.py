@@ -63,7 +63,7 @@ class Refusals(Steps):
         service = self._service
         owed = service.owed()
         arrivals = [one for one in service.arrivals() if one.to in owed or VISITORS not in one.to]
-        verdict = comparison.compare(owed, service.letters.apart_from_preferences(arrivals))
+        verdict = comparison.compare(owed, service.letters.apart_from_links(arrivals))
         refused = {one.recipient for one in arrivals if one.reply_code == 550}
         with self.step("the letters that arrived"):
             assert not verdict.errors, verdict.errors

@@ -206,7 +206,7 @@ class Roll(Steps):
         service = self._service
         owed = service.owed()
         arrivals = [one for one in service.arrivals() if one.to in owed or VISITORS not in one.to]
-        verdict = comparison.compare(owed, service.letters.apart_from_preferences(arrivals))
+        verdict = comparison.compare(owed, service.letters.apart_from_links(arrivals))
         allowed = CONNECTIONS + 2 * GROUP_SIZE
         with self.step("the letters that arrived"):
             assert not verdict.errors, verdict.errors

@@ -23,11 +23,8 @@ from newsletter.mail.transport.transport import Message
 # for a reader who unsubscribed longer ago.
 BEGIN_WITHIN = timedelta(seconds=2)
 
-# The link to confirm, with the part by which it can be renewed. Letters of the release before have the field `confirm`,
-# without the part: so a letter is repeated in the same bytes, whichever release repeats it.
-RENEWABLE_CONFIRM = "renewable_confirm"
-
-# Each other field that is a link has the name of its purpose.
+# Each field that is a link has the name of its purpose. The release before writes the link to confirm without the part
+# by which it can be renewed. It knows no other field for it: one of its workers would put the letter off.
 LINK_IDS: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
     Purpose.CONFIRM: lambda claimed: (claimed.signup, claimed.nonce),
     Purpose.NEVER: lambda claimed: (claimed.signup, claimed.nonce),
@@ -60,7 +57,7 @@ class FieldWriter:
                 "date": lambda claimed: _date(claimed.first_tried_at),
                 "message_id": self._message_id,
                 **{purpose.value: _link(purpose, links.url_maker(purpose, key=key)) for purpose in Purpose},
-                RENEWABLE_CONFIRM: _renewable(
+                Purpose.CONFIRM.value: _renewable(
                     links.url_maker(Purpose.CONFIRM, key=key), renewals.part_maker(keyring, key=key)
                 ),
             }
@@ -102,9 +99,11 @@ def _renewable(
 
     def link(claimed: Claimed) -> str | bytes:
         ids = link_ids(claimed)
-        if None in ids or claimed.asked_for is None or claimed.received_at is None:
-            raise words.unknown(RENEWABLE_CONFIRM)
+        if None in ids:
+            raise words.unknown(Purpose.CONFIRM)
         value = url(*ids)
+        if claimed.asked_for is None or claimed.received_at is None:  # it still confirms
+            return as_bytes(value.decode())
         former = FormerSignup(claimed.address, claimed.asked_for, claimed.signup_language, claimed.received_at)
         return as_bytes(b".".join((value, part(value.rpartition(b"/")[2], former))).decode())
 

@@ -264,10 +264,8 @@ def test_a_confirmation_contains_the_links_of_its_sign_up():
         assert links.read(found[f"X-{name}"].rpartition("/")[2], Purpose(name)) == (5, 99)
 
 
-LINK = marker("renewable_confirm")
-RENEWABLE_LETTER = stored(
-    merge.lay_out(mime.letter({"To": marker("to")}, text=LINK, html=LINK), {"to", "renewable_confirm"})
-)
+LINK = marker("confirm")
+CONFIRMATION = stored(merge.lay_out(mime.letter({"To": marker("to")}, text=LINK, html=LINK), {"to", "confirm"}))
 local_parts = st.text(string.ascii_letters + string.digits, min_size=1, max_size=64)
 domains = st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=60), min_size=2, max_size=3).map(".".join)
 
@@ -280,9 +278,9 @@ domains = st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=60), min
 )
 def test_a_confirmation_is_repeated_in_the_same_bytes_and_its_link_holds_its_sign_up(address, asked_for, tag, signup):
     facts = {"signup": signup, "nonce": 99, "asked_for": asked_for, "signup_language": tag, "received_at": NOON}
-    message = assemble(RENEWABLE_LETTER, address=address, **facts)
+    message = assemble(CONFIRMATION, address=address, **facts)
     rotated = assembler(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
-    assert source(assemble(RENEWABLE_LETTER, by=rotated, attempt=2, address=address, **facts)) == source(message)
+    assert source(assemble(CONFIRMATION, by=rotated, attempt=2, address=address, **facts)) == source(message)
     assert max(map(len, source(message).partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
     url = part(message, "plain").strip()
     assert part(message, "html").strip() == url
@@ -291,18 +289,17 @@ def test_a_confirmation_is_repeated_in_the_same_bytes_and_its_link_holds_its_sig
     assert renewals.read(KEYRING, read) == FormerSignup(address, tuple(asked_for), tag, NOON)
 
 
-def test_a_confirmation_that_the_release_before_laid_out_is_repeated_without_a_part():
+def test_a_part_stands_behind_the_link_that_a_worker_of_the_release_before_writes():
     sheet = stored(a_sheet(**{"X-Link": marker("confirm")}, fields=("confirm",)))
     url = letter(assemble(sheet, signup=5, nonce=99, asked_for=[3], received_at=NOON))["X-Link"]
-    assert url == Links(KEYRING, BASE).url(Purpose.CONFIRM, 5, 99, key="k1")
+    link, _, part = url.rpartition(".")
+    assert link == Links(KEYRING, BASE).url(Purpose.CONFIRM, 5, 99, key="k1")
+    assert part
 
 
 @pytest.mark.parametrize(
     ("field", "options"),
-    [
-        *[("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {})],
-        ("renewable_confirm", {"signup": 5, "nonce": 9, "received_at": NOON}),
-    ],
+    [("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {})],
 )
 def test_a_field_without_a_value_is_refused_by_name(field, options):
     sheet = stored(a_sheet(**{"X-Field": marker(field)}, fields=(field,)))

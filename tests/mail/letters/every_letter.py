@@ -16,7 +16,7 @@ from tests.templates.letter_contexts import LETTERS
 BASE = "https://letters.example"
 KEYRING = Keyring([("k1", "s" * 40)])
 FIELDS = {
-    "confirmation": ("renewable_confirm", "never", "requested_at", "expires_at"),
+    "confirmation": ("confirm", "never", "requested_at", "expires_at"),
     "digest": ("mailbox", "preferences", "greeting"),
     "preferences_link": ("fresh_preferences", "fresh_until"),
     "probe": (),

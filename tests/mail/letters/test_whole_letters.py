@@ -158,7 +158,7 @@ def test_a_merged_issue_equals_one_written_for_its_reader_alone(letter, publishe
 def test_a_merged_confirmation_equals_one_written_alone_and_names_no_reader(letter, publisher, words, name, to, number):
     context = {
         "newsletter": a_newsletter(letter, publisher),
-        "fields": ("renewable_confirm", "never", "requested_at", "expires_at"),
+        "fields": ("confirm", "never", "requested_at", "expires_at"),
         "newsletters": [
             {"name": letter, "language": "en", "schedule": None},
             {"name": publisher, "language": "en", "schedule": "At 12:00."},

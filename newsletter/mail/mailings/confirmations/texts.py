@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from newsletter.consent.wordings.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.languages.languages import Language, language
-from newsletter.mail.delivery.assembly import RENEWABLE_CONFIRM
 from newsletter.mail.letters import newsletter_columns, totals
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind
@@ -112,7 +111,7 @@ def lay_out(
         newsletter=first,
         base_url=base_url,
         stream="confirmation",
-        fields=(RENEWABLE_CONFIRM, "never", "requested_at", "expires_at"),
+        fields=("confirm", "never", "requested_at", "expires_at"),
         newsletters=[{"name": name, "language": of, "schedule": schedule} for name, of, schedule in offers],
         wording={"text": text, "language": tag},
         entered_on=entered_on,

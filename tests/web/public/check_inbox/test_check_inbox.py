@@ -236,6 +236,22 @@ def test_who_has_only_a_part_of_a_link_pastes_all_of_it(site):
         assert not re.search("<script|elsewhere", answer.text)
 
 
+def test_who_pastes_more_of_a_letter_than_its_link_gets_the_whole_link(site):
+    site.sign_up("ana@example.org")
+    written_to(site)
+    text = site.letters()[0].get_body(("plain",)).get_content()
+    confirm, never = (site.link(site.letters()[0], path) for path in ("confirm", "never"))
+    whole, end = f"http://localhost{confirm}", f"http://localhost{never}"
+    cut = len(without_part(whole))
+    for pasted, link in (
+        *[(text, confirm), (text[text.index(whole) :], confirm), (f"{whole}\n\nThe link works until", confirm)],
+        *[(f"{whole[:cut]}\n{whole[cut:]}\nThe link", confirm), (f"{whole[:50]}\n> {whole[50:]}\n> Or", confirm)],
+        *[(f"{end}\nThe letters", never), (f"{end[:-9]}=\n{end[-9:]} The letters", never)],
+    ):
+        answer = site.browser.post("/link", data={"link": pasted}, follow_redirects=False)
+        assert (answer.status_code, answer.headers.get("location")) == (303, link), pasted
+
+
 def test_states_of_corrected_sign_ups_are_known_to_the_release_before(site):
     answer = site.sign_up("anna@example.org")
     written_to(site)
