@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
+from newsletter import plain_text
 from newsletter.errors import Malformed
 from newsletter.keys import Keyring, to_base64url
 from newsletter.languages.translatable import Translatable, translatable
-from newsletter.plain_text import shortened
 
 MAX_CHARACTERS = 254  # RFC 5321 section 4.5.3.1.3; email-validator counts octets
-MAX_SHOWN_CHARACTERS = 80
 MAX_LOCAL_PART_OCTETS = 64  # octets at most: RFC 5321 section 4.5.3.1.1, in UTF-8 by RFC 6531 section 3.3
 
 # Anything in foreign text that may be an address, also URL-encoded. A match starts only at the beginning of a word:
 # trying every letter of a long word would take quadratic time.
 _WORD = r'[^\s<>()\[\],;:"]'
-_AT_SIGNS = ("@", "%40", "\uff20", "%EF%BC%A0")  # also full-width
-_POSSIBLE_ADDRESS = re.compile(rf"<?(?<!{_WORD}){_WORD}+(?:{'|'.join(_AT_SIGNS)}){_WORD}+>?")
+_AT_SIGN = "(?:@|%40|\uff20|%[Ee][Ff]%[Bb][Cc]%[Aa]0)"  # also full-width
+_BEGINS_AT_SIGN = ("@", "%", "\uff20")
+_POSSIBLE_ADDRESS = re.compile(rf"<?(?<!{_WORD}){_WORD}+{_AT_SIGN}{_WORD}+>?")
 
 # Japanese keyboards write full-width letters, digits and signs, and half-width katakana. They stand for the usual ones:
 # see the width mapping of RFC 8265 section 3.3.1. Other characters that look alike may be those of another person.
@@ -53,7 +53,8 @@ class Address(NamedTuple):
 def parse(value: str, *, field: str = "email") -> Address:
     """Return the address in `value`. Raises Malformed with a message for the visitor.
 
-    What is read is `plain(value)`. Comments, quoted local parts, IP literals, display names and domains without a
+    White space and invisible characters around it are left out, and full-width characters are read as the usual ones:
+    see `plain`. Comments, quoted local parts, IP literals, display names and domains without a
     dot are refused, although RFC 5322 allows them. The DNS is not queried, because that takes time.
     """
     value = plain(value)
@@ -77,7 +78,7 @@ def plain(value: str) -> str:
 
 def _objection(value: str) -> Translatable:
     """Return what a visitor may do about an invalid address. The library's own messages are English only."""
-    shown = shortened(value if value.isprintable() else value.encode("unicode_escape").decode(), MAX_SHOWN_CHARACTERS)
+    shown = plain_text.shown(value)
     if told := _more_than_an_address(value, shown):
         return told
     local, at, domain = value.rpartition("@")
@@ -147,7 +148,7 @@ def _mask_word(word: str) -> str:
 
 def redact(text: str) -> str:
     """Return the text with everything that may be an address replaced by `<address>`. In doubt, it replaces."""
-    return _POSSIBLE_ADDRESS.sub("<address>", text) if any(sign in text for sign in _AT_SIGNS) else text
+    return _POSSIBLE_ADDRESS.sub("<address>", text) if any(begin in text for begin in _BEGINS_AT_SIGN) else text
 
 
 def fingerprint(keyring: Keyring, address_key: str, *, key: str | None = None) -> str:

@@ -10,7 +10,8 @@ itself when it was mailed. If another link expires, the row that the ids name sa
 
 Mail programs append to a URL what stands beside it: a full stop, a bracket, `&utm_source=x`, a line break. No character
 of that kind is in a token's alphabet, so a token ends before the first one, and its MAC proves that it is whole.
-What a letter itself appends, `.` and characters of the alphabet, is no part of the token: see `consent.renewals`.
+What a letter itself appends, `.` and characters of the alphabet, is no part of the token: see
+`consent.signups.renewals`.
 """
 
 import hmac

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, cast
 from newsletter import addresses, origins, zones
 from newsletter.errors import Malformed
 from newsletter.languages import tags
-from newsletter.plain_text import CONTROLS
+from newsletter.plain_text import CONTROLS, shown
 
 BRAND = re.compile(r"#[0-9a-f]{6}")
 PAGES = ("site_url", "signup_thanks_url", "confirmed_thanks_url")  # addresses of pages of the publisher's own
@@ -105,7 +105,7 @@ def _page_url(field: str, value: str) -> str:
     if url is None or len(url) > MAX_URL_CHARACTERS:
         raise Malformed(
             field,
-            f"“{origins.shown(value)}” is not the address of a page, such as https://www.example.org/thank-you, of at "
+            f"“{shown(value)}” is not the address of a page, such as https://www.example.org/thank-you, of at "
             f"most {MAX_URL_CHARACTERS} characters.",
         )
     return url
@@ -126,7 +126,5 @@ def _domain(value: str) -> str:
     try:
         return addresses.parse(f"{'b' * addresses.MAX_LOCAL_PART_OCTETS}@{value.strip()}").key.rpartition("@")[2]
     except Malformed:
-        shown = value if value.isprintable() else value.encode("unicode_escape").decode()
-        raise Malformed(
-            "return_path_domain", f"“{shown[:80]}” is not a domain like bounces.example.org of at most 189 characters."
-        ) from None
+        says = f"“{shown(value)}” is not a domain like bounces.example.org of at most 189 characters."
+        raise Malformed("return_path_domain", says) from None

@@ -8,13 +8,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 from newsletter import iris
 from newsletter.errors import Malformed
-from newsletter.plain_text import shortened
+from newsletter.plain_text import shown
 from newsletter.relays import is_loopback
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_ORIGIN_CHARACTERS = 255
 MAX_URL_CHARACTERS = 2000
-MAX_SHOWN_CHARACTERS = 80
 # Programs disagree about where a host ends before a backslash or a control character; the others end a URL in text.
 DOUBTFUL = re.compile(r'[\s\x00-\x1f\x7f-\x9f\\<>"`]')
 BARE = re.compile(r"[^/?#:@]+\.[^/?#:@]+(?:[/?#]|:\d|$)")  # www.example.org:8443/page
@@ -98,9 +97,3 @@ def _host(written: str) -> str:
         ascii_name = name if name.isascii() else iris.ascii_host(name)
         return ascii_name if len(ascii_name) <= iris.MAX_HOST and HOST_NAME.fullmatch(ascii_name) else ""
     return f"[{address}]" if address.version == 6 else str(address)
-
-
-def shown(text: str) -> str:
-    """Return what was entered as a message may quote it: on one line, not too long."""
-    line = text if text.isprintable() else text.encode("unicode_escape").decode()
-    return shortened(line, MAX_SHOWN_CHARACTERS)

@@ -93,6 +93,7 @@ def secrets(draw):
         st.one_of(
             ADDRESSES.map(lambda address: (address, address)),
             ADDRESSES.map(lambda address: (address.replace("@", "\uff20"),) * 2),
+            ADDRESSES.map(lambda address: (address.replace("@", "%ef%bc%a0"),) * 2),
             st.tuples(TOKENS, st.sampled_from(sorted(PATHS.values()))).map(lambda it: (it[0], f"/{it[1]}/{it[0]}")),
             PASSWORDS.map(lambda word: (word, f"smtp://user:{word}@mail.example:587")),
         )

@@ -96,6 +96,13 @@ def test_an_invalid_change_is_refused_with_its_field_and_changes_nothing(begin, 
         assert newsletters.named(session, "morning").description == ""
 
 
+def test_an_error_says_where_it_quotes_only_the_beginning_of_a_value(begin):
+    for field, beginning in (("return_path_domain", ""), ("signup_thanks_url", "/"), ("sender", "")):
+        value = f"{beginning}{'d' * 100}"
+        with begin() as session, pytest.raises(Malformed, match=f"“{value[:80]}…”"):
+            add(session, **{field: value})
+
+
 def test_a_list_id_has_at_most_255_characters(begin):
     with begin() as session:
         assert len(add(session, slug="a" * 8, sender=f"a@{LONG}.eu").list_id) == 255

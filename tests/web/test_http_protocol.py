@@ -19,6 +19,7 @@ from tests.servers.server import free_port
 from tests.waiting import TIMEOUT, eventually
 
 SECONDS = 0.4  # a deadline that is to pass
+LONG = 2 * TIMEOUT  # seconds: a deadline that is not the one in question, so that no test can pass by it
 IN_TIME = 2.0  # seconds: a deadline that a client keeps, even where its thread waits for a processor
 POST = b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -57,9 +58,9 @@ class Site:
 
 
 @contextmanager
-def served(*, loop: str = "auto", keep_alive: float = 30, **deadlines: float) -> Iterator[Site]:
+def served(*, loop: str = "auto", keep_alive: float = LONG, **deadlines: float) -> Iterator[Site]:
     """Serve with these deadlines; the others are long."""
-    times = {f"{name}_seconds": deadlines.get(name, 60.0) for name in ("header", "body", "answer")}
+    times = {f"{name}_seconds": deadlines.get(name, LONG) for name in ("header", "body", "answer")}
     site = Site()
     http = type("Hasty", (PunctualHTTP,), times)
     config = uvicorn.Config(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from newsletter.doctor.domains import tags
 from newsletter.errors import NewsletterError
+from newsletter.plain_text import shown
 
 MIN_RSA_BITS, ADVISED_RSA_BITS = 1024, 2048  # RFC 8301 section 3.2
 RSA_OID = bytes.fromhex("2a864886f70d010101")  # the object identifier of rsaEncryption
@@ -80,7 +81,7 @@ def _bits(kind: str, public: str) -> int | None:
     if kind == "ed25519":
         return len(body) * 8
     if kind != "rsa":
-        raise InvalidKey(f"receivers do not know a key of the kind “{kind[:20]}”")
+        raise InvalidKey(f"receivers do not know a key of the kind “{shown(kind)}”")
     try:
         return _modulus(body).bit_length()
     except (IndexError, ValueError):

@@ -6,6 +6,7 @@ from newsletter.doctor.domains import dmarc
 from newsletter.doctor.domains.dmarc import Policy
 from newsletter.doctor.domains.dns import LookupFailed, Resolver
 from newsletter.doctor.domains.verdicts import Verdict, advice, ok, unknown, wrong
+from newsletter.plain_text import shown
 
 POLICIES = ("none", "quarantine", "reject")
 REMOVED_TAGS = ("pct", "rf", "ri")
@@ -72,7 +73,7 @@ def _hints(domain: str, policy: Policy, reports: str) -> Iterator[Verdict]:
         yield advice("dmarc", domain, says, found=policy.text)
     for name, allowed in FLAG_VALUES.items():
         if (value := policy.tags.get(name, allowed[0]).lower()) not in tuple(allowed):
-            says = f"{name}={value[:20]} has no meaning; use one of {', '.join(allowed)}"
+            says = f"{name}={shown(value)} has no meaning; use one of {', '.join(allowed)}"
             yield advice("dmarc", domain, says, found=policy.text)
     if policy.tags.get("t", "n").lower() == "y":
         yield advice("dmarc", domain, "t=y (testing) asks receivers to apply the next milder policy", found=policy.text)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from newsletter.doctor.domains.dns import DnsAnswer, Resolver
 from newsletter.errors import NewsletterError
+from newsletter.plain_text import shown
 
 SenderIP = IPv4Address | IPv6Address
 
@@ -77,9 +78,9 @@ def _term(word: str) -> Term:
     found = TERM.fullmatch(word)
     name = found["name"].lower() if found else ""
     if not found or name not in (*LOOKUP_TERMS, "all", "ip4", "ip6"):
-        raise PermError(f"“{word[:60]}” is not an SPF mechanism")
+        raise PermError(f"“{shown(word)}” is not an SPF mechanism")
     if name in ("include", "exists", "ip4", "ip6") and not found["value"]:
-        raise PermError(f"“{word[:60]}” lacks a value")
+        raise PermError(f"“{shown(word)}” lacks a value")
     four, six = (int(part.strip("/")) if part else None for part in (found["four"], found["six"]))
     if name in ("ip4", "ip6"):
         _network(name, found["value"], four)
@@ -90,9 +91,9 @@ def _network(name: str, value: str, length: int | None) -> object:
     try:
         network = ip_network(f"{value}/{length}" if length is not None else value, strict=False)
     except ValueError:
-        raise PermError(f"“{name}:{value[:60]}” is not a network") from None
+        raise PermError(f"“{shown(f'{name}:{value}')}” is not a network") from None
     if network.version != int(name[-1]):
-        raise PermError(f"“{name}:{value[:60]}” is not a network of that kind")
+        raise PermError(f"“{shown(f'{name}:{value}')}” is not a network of that kind")
     return network
 
 

@@ -77,6 +77,13 @@ def test_a_broken_record_is_wrong(zone, resolver, record):
     assert levels(resolver) == [("wrong", "spf")]
 
 
+@pytest.mark.parametrize("mechanism", ["x" * 100, f"ip4:{'1' * 100}"])
+def test_a_long_mechanism_is_quoted_with_a_sign_where_it_was_cut(zone, resolver, mechanism):
+    zone.put("press.example", TXT=f"v=spf1 {mechanism} -all")
+    with pytest.raises(PermError, match=f"“{mechanism[:80]}…”"):
+        result(resolver)
+
+
 def test_more_than_ten_lookups_are_wrong(zone, resolver):
     zone.put("press.example", TXT="v=spf1 " + " ".join(f"include:{n}.example" for n in range(11)) + " -all")
     for n in range(11):

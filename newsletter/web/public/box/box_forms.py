@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from newsletter import origins
+from newsletter import origins, plain_text
 from newsletter.consent.wordings import shown_words
 from newsletter.embed.box_script import box_script
 from newsletter.errors import NotFound
@@ -104,7 +104,7 @@ def _refused(status: int, content: dict[str, Any]) -> JSONResponse:
 def _unregistered(origin: str, chosen: Sequence[Newsletter]) -> str:
     """Return what a publisher reads in the console. Like all that operators read, it is English."""
     if origins.parse(origin) is None:  # no site can be registered by it, and no command may contain what it says
-        return f"“{origins.shown(origin)}” is not the origin of a site, so its page shows no box."
+        return f"“{plain_text.shown(origin)}” is not the origin of a site, so its page shows no box."
     commands = "; ".join(f"newsletter sites add {newsletter.slug} {origin}" for newsletter in chosen)
     return f"The site {origin} is not registered, so its page shows no box. On the server: {commands}"
 

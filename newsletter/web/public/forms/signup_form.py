@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 from newsletter import addresses
 from newsletter.addresses import Address
 from newsletter.consent.wordings.forms import Form
+from newsletter.consent.wordings.shown_words import newsletter_ids
 from newsletter.consent.wordings.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.languages import tags
@@ -144,9 +145,8 @@ def _agreed(offered: OfferedNewsletters, names: OfferedNames, form: FormData) ->
         agreed = _named_by_id(offered, names.form, first_value(form, "wording"))
     if first_value(form, "exhibit") not in ("", agreed.exhibit):
         raise Malformed("form", UNKNOWN_FORM)
-    can_be_chosen = agreed.wording.newsletters or [agreed.wording.newsletter_id]
     chosen = {offered.newsletters[slug].id for slug in names.slugs if slug in offered.newsletters}
-    if not chosen <= set(can_be_chosen):
+    if not chosen <= set(newsletter_ids(agreed.wording)):
         raise Malformed(
             "wording",
             translatable(

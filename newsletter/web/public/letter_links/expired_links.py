@@ -16,6 +16,7 @@ from newsletter.consent.link_lifetime import LINK_HOURS
 from newsletter.consent.signups import renewals, returning
 from newsletter.consent.signups.renewals import FormerSignup
 from newsletter.consent.signups.returning import EXPIRED_LINK
+from newsletter.consent.wordings.shown_words import newsletter_ids
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
 from newsletter.languages import tags
@@ -109,7 +110,7 @@ def renew(site: Site, session: Session, renewal: Renewal, form: FormData, trace:
     if shown is None or not asked:
         return None
     wording, words = shown
-    if not {each.id for each in asked} <= set(wording.newsletters or [wording.newsletter_id]):
+    if not {each.id for each in asked} <= set(newsletter_ids(wording)):
         return None
     former = renewal.former
     received_at = former.received_at.isoformat(timespec="seconds")
