@@ -6,7 +6,7 @@ from newsletter.operators.roles import Role
 from tests.statements import executed
 
 FRAME = 2  # the session with its operator, and the newsletter that the path names
-PAGES = {"": FRAME + 9, "/box": FRAME + 8, "/pages": FRAME + 3, "/wordings": FRAME + 1}
+PAGES = {"": FRAME + 9, "/box": FRAME + 9, "/pages": FRAME + 3, "/wordings": FRAME + 1}
 
 
 @pytest.mark.parametrize("service", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
@@ -50,14 +50,9 @@ class Access(NamedTuple):
     scope: AccessScope
 
 
-# The newsletters of what a path parameter names.
-OWNERS: Mapping[str, Callable[[Any], Select[Newsletter]]] = {
-    "slug": lambda slug: select(Newsletter).where(Newsletter.slug == slug),
-    "slugs": lambda slug: select(Newsletter).where(Newsletter.slug == slug),  # of each, separated by commas
-    "issue_id": lambda number: _owner_of(Issue, number),
-    "feed_id": lambda number: _owner_of(Feed, number),
-    "digest_id": lambda number: _owner_of(Digest, number),
-}
+# What belongs to a newsletter, by the path parameter that holds its id.
+OWNED: Mapping[str, type[Issue | Feed | Digest]] = {"issue_id": Issue, "feed_id": Feed, "digest_id": Digest}
+NAMES = {"slug", "slugs", *OWNED}  # the path parameters that name a newsletter; "slugs" several, separated by commas
 NOTHING_HERE = "There is nothing here that you may see. Perhaps it was removed."
 
 
@@ -127,56 +122,54 @@ def _enter(request: Request, site: Site, session: Session, access: Access, form:
     """Let the request in, and note who sent it; raises what the answer is otherwise."""
     if why := site.settings.desk_problem:
         raise Refused(why)
-    who, newsletter = signed_in(session, site, origin.read_cookie(request, site, origin.SESSION)), None
+    who, named = signed_in(session, site, origin.read_cookie(request, site, origin.SESSION)), []
     if access.scope is not AccessScope.OPEN:
         if who is None:
             raise NotSignedIn(form, getattr(request.state, "form_of", 0))
         if form is not None and request.state.form_of != who.operator_id:
             raise OtherOperator
-        newsletter = _check(session, who, access, request.path_params)
+        named = _check(session, who, access, request.path_params)
     is_automatic = "hx-request" in request.headers  # a page that asks every two seconds keeps no session alive
     if who is not None and not is_automatic and who.is_use_due(now=site.now()):
         site.activity.note(who.session_id, now=site.now())
     # An action reads it again, in the transaction that changes something.
-    request.state.desk = Desk(request, site, who, newsletter if form is None else None)
+    request.state.desk = Desk(request, site, who, named if form is None else [])
 
 
-def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[str, Any]) -> Newsletter | None:
-    """Return the newsletter that the request is about, the first of several, if the path names one."""
-    newsletter = None
+def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[str, Any]) -> list[Newsletter]:
+    """Return the newsletters of what the path names."""
+    named: list[Newsletter] = []
     if access.scope is AccessScope.NEWSLETTER:
-        owners = _owners(session, parameters)
-        if not owners or not all(who.may(Role.VIEWER, owner.id) for owner in owners):
+        named = _named(session, parameters)
+        if not named or not all(who.may(Role.VIEWER, each.id) for each in named):
             raise NotFound(NOTHING_HERE)
-        newsletter = owners[0]
-        is_allowed = all(who.may(access.role, owner.id) for owner in owners)
+        is_allowed = all(who.may(access.role, each.id) for each in named)
     elif access.scope is AccessScope.SOMEWHERE:
         is_allowed = who.grants.may_somewhere(access.role)
     else:
         is_allowed = access.scope is AccessScope.NOBODY or who.may(access.role)
     if not is_allowed:
         raise RoleMissing
-    return newsletter
+    return named
 
 
-def _owners(session: Session, parameters: Mapping[str, Any]) -> list[Newsletter]:
+def _named(session: Session, parameters: Mapping[str, Any]) -> list[Newsletter]:
     """Return the newsletters of what the path names; none if there is no such object, or not each of several."""
-    (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope has exactly one
+    (name,) = NAMES & parameters.keys()  # a route of this scope has exactly one
     value = str(parameters[name])
-    owners: list[Newsletter] = []
-    for each in dict.fromkeys(value.split(",")) if name == "slugs" else [value]:
-        owner = _owner(session, name, each)
-        if owner is None:
-            return []
-        owners.append(owner)
-    return owners
+    if name in OWNED:
+        return _owner(session, OWNED[name], value)
+    slugs = list(dict.fromkeys(value.split(",") if name == "slugs" else [value]))
+    if not all(map(newsletters.SLUG.fullmatch, slugs)):
+        return []
+    found = session.scalars(select(Newsletter).where(Newsletter.slug.in_(slugs))).all()
+    return sorted(found, key=lambda each: slugs.index(each.slug)) if len(found) == len(slugs) else []
 
 
-def _owner(session: Session, name: str, value: str) -> Newsletter | None:
-    if not newsletters.SLUG.fullmatch(value) if name.startswith("slug") else whole_numbers.parse(value) is None:
-        return None
-    return session.scalar(OWNERS[name](value))
-
-
-def _owner_of(kind: type[Issue | Feed | Digest], number: Any) -> Select[Newsletter]:
-    return select(Newsletter).join(kind, kind.newsletter_id == Newsletter.id).where(kind.id == int(number))
+def _owner(session: Session, kind: type[Issue | Feed | Digest], value: str) -> list[Newsletter]:
+    number = whole_numbers.parse(value)
+    if number is None:
+        return []
+    return list(
+        session.scalars(select(Newsletter).join(kind, kind.newsletter_id == Newsletter.id).where(kind.id == number))
+    )

@@ -1,6 +1,6 @@
 """One request at the desk: who sent it, and how its answers look."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -33,7 +33,7 @@ class Desk:
     request: Request
     site: Site
     who: SignedIn | None  # None only on pages that are open to everybody
-    named: Newsletter | None = None  # on a page: the newsletter of what its path names
+    named: Sequence[Newsletter] = ()  # on a page: the newsletters of what its path names, in the session of the request
 
     @property
     def operator(self) -> SignedIn:
@@ -43,9 +43,8 @@ class Desk:
 
     @property
     def newsletter(self) -> Newsletter:
-        """The newsletter of what the path of a page names, in the session of the request."""
-        assert self.named
-        return self.named
+        """The newsletter of what the path of a page names, the first of several."""
+        return self.named[0]
 
     def page(
         self,

@@ -48,7 +48,7 @@ class EnteredBox(NamedTuple):
 
 
 @router.page("/newsletters/{slugs}/box", Role.VIEWER)
-def box_page(slugs: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> Response:
+def box_page(request: Request, desk: CurrentDesk, session: ReadingSession) -> Response:
     """Show what the box needs and says, in the first newsletter's language unless the query names another one.
 
     `also` in the query names newsletters that shall be in the box as well: it leads to the page of the box of them all.
@@ -56,7 +56,7 @@ def box_page(slugs: str, request: Request, desk: CurrentDesk, session: ReadingSe
     if also := request.query_params.getlist(ALSO):
         together = ",".join(dict.fromkeys([desk.newsletter.slug, *also]))
         return desk.done(f"/newsletters/{quote(together, safe=',')}/box")
-    return shown(desk, session, offered_in(session, slugs), request.query_params.get("language", ""))
+    return shown(desk, session, desk.named, request.query_params.get("language", ""))
 
 
 def offered_in(session: Session, slugs: str) -> list[Newsletter]:
@@ -79,6 +79,7 @@ def shown(
     tag = tag_in(first, language or first.language)
     words = shown_words.by_language(session, offered)
     says = box_texts.of(session, offered, tag)
+    sites = registered_sites.of(session, first.id) if is_one else []
     title, text = (
         stored if new is None else new for stored, new in ((says.title, entered.title), (says.text, entered.text))
     )
@@ -95,8 +96,8 @@ def shown(
         can_share=can_share,
         proposed=proposed_words.consent_text(offered, tag) if can_share and not is_one else None,
         publish=shown_words.publishing_command(offered, tag),
-        sites=registered_sites.of(session, first.id) if is_one else [],
-        origins=registered_sites.of_all(session, offered),
+        sites=sites,
+        origins=[site.origin for site in sites] if is_one else registered_sites.of_all(session, offered),
         says=says._replace(title=title, text=text),
         entered_origin=entered.origin,
         errors=errors,
