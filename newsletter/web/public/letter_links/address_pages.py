@@ -6,7 +6,7 @@ address: the request stores the change, and a worker decides about the letter.
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, BackgroundTasks
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
@@ -91,7 +91,12 @@ def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTML
 @router.post("/address/{token}")
 @route_rules(body_limit=FORM_BODY_BYTES)
 def confirm(
-    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+    token: str,
+    form: RequestForm,
+    site: CurrentSite,
+    session: WritingSession,
+    trace: RequestTrace,
+    afterwards: BackgroundTasks,
 ) -> HTMLResponse:
     """Move the letters to the new address, or never write to it again. Repeating either is no error.
 
@@ -116,7 +121,7 @@ def confirm(
         )
     except LinkExpired:
         return _ended(site, session, change)
-    site.wakeups.wake(Queue.URGENT)
+    afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
     return _about(site, session, change)
 
 

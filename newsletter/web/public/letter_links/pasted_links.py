@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import accumulate, takewhile
+from itertools import accumulate, islice, takewhile
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
@@ -27,6 +27,7 @@ READERS_PATHS = {path: [each for each in PATHS if PATHS[each] == path] for path 
 del READERS_PATHS[PATHS[Purpose.OPERATOR_LINK]]
 SIGNED = r"[A-Za-z0-9]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?"  # a token, and what a letter appends to it
 MAX_BREAKS = 8  # in a link; what stands behind it may contain more
+MAX_LINKS = 100  # of a text that are looked at; a letter has fewer
 LINK = re.compile(rf"/({'|'.join(sorted(READERS_PATHS, key=len, reverse=True))})/({SIGNED})")
 
 router = APIRouter()
@@ -51,7 +52,7 @@ def path_of(site: Site, text: str) -> str | None:
     for spelling in dict.fromkeys((text, unquote(text), unquote(BREAKS.sub("", text)))):
         pieces = BREAKS.split(spelling)
         breaks = list(accumulate(map(len, pieces)))  # where they were, in the pieces as one
-        for found in LINK.finditer("".join(pieces)):
+        for found in islice(LINK.finditer("".join(pieces)), MAX_LINKS):
             if token := _whole(site, found, breaks):
                 return f"/{found[1]}/{token}"
     return None

@@ -1,6 +1,7 @@
 """A reader changes the address: by a freshly mailed link, confirmed at the new one, with notice to the former one."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -45,6 +46,27 @@ def _reader(service: WholeService):
     service.newsletter("evening")
     service.reader(OLD)
     service.clock.advance(hours=1)
+
+
+class WokenWorker:
+    """A worker that looks at once, when it is woken, how many letters wait."""
+
+    def __init__(self, service: WholeService) -> None:
+        self._database = service.site.database
+        self.found: list[int] = []
+
+    def wake(self, queue: Queue) -> None:
+        """Note the letters."""
+        with self._database.reading() as session:
+            self.found.append(len(session.scalars(select(Delivery.id).where(Delivery.decided_at.is_(None))).all()))
+
+
+def test_a_worker_that_is_woken_by_a_confirmed_address_finds_the_notice_to_the_former_one(service):
+    ask(service)
+    path, worker = link(service), WokenWorker(service)
+    service.browser.app.state.site = replace(service.site, wakeups=worker)
+    service.browser.post(path, data=YES)
+    assert worker.found == [1]
 
 
 def test_letters_come_to_the_new_address_once_its_owner_has_pressed_the_button(service):
