@@ -1,8 +1,8 @@
 """Repeat what PostgreSQL ended because two transactions waited for each other in a circle, or could not both be true.
 
 Transactions lock rows in one order (DECISIONS.md, 40), so this is rare. Where it happens, one of the two has gone
-through, and the other one, repeated with what is stored now, does too. Only an act of which nothing is committed yet is
-repeated: each edge says what an act is (a request, a job, a command).
+through, and the other one, repeated with what is stored now, does too. Each edge says what an act is (a request, a job,
+a command). One of which something is committed is repeated only if it is a job, which does nothing twice.
 """
 
 import random

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.ledger import ledger_hashes, standings
 from newsletter.consent.ledger.ledger import Event, Evidence, LedgerEntry
+from newsletter.consent.link_lifetime import LINK_HOURS
 from newsletter.consent.signups.signups import Signup, SignupState
 from newsletter.consent.subscribers.subscribers import Standing, Subscriber
 from newsletter.doctor.checks.findings import Check, Finding, findings_of
@@ -44,7 +45,7 @@ def signups(session: Session) -> Iterator[Finding]:
 
 def _without_letter(number: int) -> Finding:
     says = "it is marked asked, but it has no confirmation letter"
-    remedy = "It expires 72 hours after the letter was due. The person can sign up again."
+    remedy = f"It expires {LINK_HOURS} hours after the letter was due. The person can sign up again."
     return Finding(Check.SIGNUPS, f"sign-up {number}", says, remedy=remedy)
 
 

@@ -14,9 +14,16 @@ document.addEventListener("click", event => {
 });
 
 // A part that the page asks for again takes no button away between its press and its release: the next answer will do.
-let pressed = null;
-const release = () => setTimeout(() => { pressed = null; }, 300); // ms; on a touch screen the click comes after the release
-for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, event => { pressed = event.target; }, true);
+let pressed = null, released;
+const release = () => {
+  clearTimeout(released);
+  released = setTimeout(() => { pressed = null; }, 300); // ms; on a touch screen the click comes after the release
+};
+const press = event => {
+  clearTimeout(released); // of the press before this one
+  pressed = event.target;
+};
+for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, press, true);
 for (const type of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(type, release, true);
 addEventListener("blur", release);
 document.addEventListener("htmx:beforeSwap", event => {
