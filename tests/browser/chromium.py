@@ -71,8 +71,8 @@ def running_chromium() -> Iterator[Browser]:
     if program is None:
         missing("Chromium")
     with sync_playwright() as playwright:
-        # Root has no sandbox of Chromium's, and a container little shared memory.
-        words = ["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
+        # Root has no sandbox of Chromium's, a container has little shared memory, and emulating a GPU takes time.
+        words = ["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=str(program), args=words)
         yield browser
         browser.close()
