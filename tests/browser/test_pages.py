@@ -52,6 +52,26 @@ def test_far_too_long_contents_fit_also_with_text_of_twice_its_size(chromium: Br
     assert not found, "\n".join(found)
 
 
+# Names of newsletters in a list whose words do not begin where the list does, on a page from right to left.
+ASTRAY = """() => [...document.querySelectorAll(".items :is(h2, h3)")].filter(heading => {
+    const words = document.createRange();
+    words.selectNodeContents(heading);
+    return Math.abs(words.getBoundingClientRect().right - heading.parentNode.getBoundingClientRect().right) > 1;
+}).map(heading => heading.textContent)"""
+
+
+@pytest.mark.parametrize("path", ["/", "/archive"])
+def test_names_in_a_list_stand_where_it_begins_also_if_they_are_of_the_other_direction(
+    chromium: Browser, town: WholeService, path: str
+):
+    tab = Tab(chromium, town.site.settings.base_url, "ar")
+    tab.resize(1280)
+    tab.open(f"{path}?language=ar")
+    assert tab.page.locator(".items [lang=en]").count()
+    assert tab.page.evaluate(ASTRAY) == []
+    tab.close()
+
+
 def walked(
     chromium: Browser, town: WholeService, language: str, *, schemes: tuple[Scheme, ...], checked_at: tuple[int, ...]
 ) -> tuple[set[str], list[str]]:

@@ -2,9 +2,13 @@
 
 import json
 
+from sqlalchemy import select
+
 from newsletter import newsletters
 from newsletter.consent.wordings import box_texts
+from newsletter.consent.wordings.box_texts import BoxText
 from newsletter.embed.box_script import box_script
+from tests.builders import a_bare_newsletter
 from tests.content.builders import a_newsletter
 
 BASE = "http://localhost:8000"
@@ -55,3 +59,14 @@ def test_a_title_that_no_box_can_show_is_refused(failed, database):
         code, message = failed("newsletters", "box", "three", "--title", title)
         assert code == 1
         assert message.startswith("--title: Enter ")
+
+
+def test_a_box_of_two_publishers_is_refused_before_anything_is_stored_or_advised(failed, database):
+    with database.writing() as session:
+        a_bare_newsletter(session, "noon", publisher="Other Press")
+    together = ("three", "noon")
+    for command in (("newsletters", "box", *together, "--title", "All"), ("forms", "paste", *together)):
+        code, message = failed(*command)
+        assert (code, "one form names one" in message, "forms publish" in message) == (1, True, False)
+    with database.reading() as session:
+        assert not session.scalars(select(BoxText)).all()

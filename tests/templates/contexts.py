@@ -350,8 +350,8 @@ MY_DATA = (
         "since": NOON,
         "zone": "Europe/Berlin",
         "subscriptions": [
-            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, **PAUSE},
-            {"newsletter": LONG, "standing": "left", "since": NOON, **NO_PAUSE},
+            {"newsletter": NEWSLETTER, "standing": "subscribed", "spoken": "Deutsch", "since": NOON, **PAUSE},
+            {"newsletter": LONG, "standing": "left", "spoken": None, "since": NOON, **NO_PAUSE},
         ],
         "history": [
             happened("This address was entered for Morning Letter, and the box of consent was ticked.", wording=AGREED),
@@ -548,7 +548,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         | {
             "subscriber": SimpleNamespace(name=None, zone=None),
             "spoken": None,
-            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, **NO_PAUSE}],
+            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "spoken": None, "since": NOON, **NO_PAUSE}],
             "sent": 1,
             "letters": [{"newsletter": None, "state": "not sent", "at": NOON}],
             "information": None,

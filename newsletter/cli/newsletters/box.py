@@ -35,6 +35,7 @@ def box(
     changes = title is not None or text is not None
     with console.database(configured) as database, database.writing() if changes else database.reading() as session:
         offered = newsletters.all_named(session, slugs)
+        shown_words.check_one_publisher(offered)
         tag = spoken_in(offered[0], language)
         if changes:
             says = box_texts.change(

@@ -79,8 +79,9 @@ def change(
     """Store what is given, keep the form that shows it, and return what the box then says. An empty text shows none.
 
     It concerns the box of exactly these newsletters. Words of consent must be published in the language for the box to
-    appear. Raises Malformed, naming title or text.
+    appear. Raises Malformed, naming title or text, or the newsletters if they are not of one publisher.
     """
+    shown_words.check_one_publisher(offered)
     for number in sorted(each.id for each in offered):
         newsletters.lock(session, number)
     before = of(session, offered, language)

@@ -27,8 +27,9 @@ def publish(
 ) -> tuple[Form, str]:
     """Return the form that shows the current words about exactly these newsletters, kept as an exhibit, and its HTML.
 
-    Raises NotFound if no words are published in this language.
+    Raises Malformed if they are not of one publisher, and NotFound if no words are published in this language.
     """
+    shown_words.check_one_publisher(offered)
     wording = shown_words.by_language(session, offered).get(language)
     if wording is None:
         about = ", ".join(each.slug for each in offered)

@@ -7,9 +7,11 @@ from sqlalchemy.orm import Session
 from newsletter.consent.wordings import wordings
 from newsletter.consent.wordings.proposed_words import Information
 from newsletter.consent.wordings.wordings import Wording
+from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 
 SHARED = ("publisher", "postal_address", "reply_to")  # by the newsletters of one form: it names them once
+DIFFERENT = "They differ in publisher, postal address or reply address: one form names one."
 
 
 def newest(session: Session) -> Iterator[Wording]:
@@ -48,6 +50,12 @@ def is_shown(wording: Wording, offered: Sequence[Newsletter]) -> bool:
 def have_one_publisher(offered: Iterable[Newsletter]) -> bool:
     """Return whether one form can name whom all of these newsletters are from."""
     return len({tuple(getattr(each, field) for field in SHARED) for each in offered}) == 1
+
+
+def check_one_publisher(offered: Iterable[Newsletter]) -> None:
+    """Raise Malformed, with a message for operators, unless one form can offer all of these newsletters."""
+    if not have_one_publisher(offered):
+        raise Malformed("newsletters", DIFFERENT)
 
 
 def names(about: Newsletter, text: str, told: Information | None) -> bool:

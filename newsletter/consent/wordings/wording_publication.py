@@ -90,8 +90,7 @@ def publish_several(
     """
     if len({each.id for each in offered}) < 2:
         raise Malformed("newsletters", "Name at least two newsletters.")
-    if not have_one_publisher(offered):
-        raise Malformed("newsletters", "They differ in publisher, postal address or reply address: one form names one.")
+    shown_words.check_one_publisher(offered)
     text = text or proposed_words.consent_text(offered, offered[0].spelling(language))
     if text is None:
         raise Malformed("wording", f"There are no proposed words in “{language}”. Give your own: --wording TEXT")

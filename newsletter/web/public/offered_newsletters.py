@@ -211,6 +211,12 @@ class OfferedNewslettersCache:
                 self._add_older(older)
             return self._offered
 
+    def latest(self, names: OfferedNames) -> OfferedNewsletters:
+        """Return the offered newsletters as they are now, for an operator who has changed something a moment ago."""
+        with self._lock:
+            self._read_at = -math.inf
+        return self.get(names)
+
     def newsletter(self, slug: str) -> Newsletter:
         """Return the newsletter with that slug, for reading only. Raises NotFound with a message for visitors."""
         return self.get(OfferedNames((slug,))).newsletter(slug)

@@ -197,6 +197,22 @@ def test_a_page_written_from_right_to_left_gets_a_box_in_its_language(publisher:
     assert heading["x"] < tick["x"]
 
 
+def test_in_a_box_of_the_other_direction_a_description_stands_at_the_name_that_it_belongs_to(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script, html='lang="ar" dir="rtl"')
+    consent = shown.box().locator("[name=consent] + span")
+    # As in the list of a box of several newsletters.
+    consent.evaluate('span => { span.innerHTML = `<b dir="auto">Tips</b><small lang="en" dir="ltr">Few</small>`; }')
+    name, description = (consent.locator(each).evaluate(END) for each in ("b", "small"))
+    assert name == description
+
+
+# Where the words of an element end on the right.
+END = """each => {
+    const words = document.createRange();
+    words.selectNodeContents(each);
+    return Math.round(words.getBoundingClientRect().right);
+}"""
+
 # Whether the box of an element, as wide as its text, meets the one of the button that closes.
 COVERED = """heading => {
     const close = heading.getRootNode().querySelector(".close").getBoundingClientRect();

@@ -103,6 +103,8 @@ def _refused(status: int, content: dict[str, Any]) -> JSONResponse:
 
 def _unregistered(origin: str, chosen: Sequence[Newsletter]) -> str:
     """Return what a publisher reads in the console. Like all that operators read, it is English."""
+    if not shown_words.have_one_publisher(chosen):
+        return _not_together(chosen)
     if origins.parse(origin) is None:  # no site can be registered by it, and no command may contain what it says
         return f"“{plain_text.shown(origin)}” is not the origin of a site, so its page shows no box."
     commands = "; ".join(f"newsletter sites add {newsletter.slug} {origin}" for newsletter in chosen)
@@ -110,5 +112,12 @@ def _unregistered(origin: str, chosen: Sequence[Newsletter]) -> str:
 
 
 def _without_words(chosen: Sequence[Newsletter]) -> str:
+    if not shown_words.have_one_publisher(chosen):
+        return _not_together(chosen)
     publish = shown_words.publishing_command(chosen)
     return f"No words of consent are published, so there is no box. On the server: {publish}"
+
+
+def _not_together(chosen: Sequence[Newsletter]) -> str:
+    slugs = ", ".join(newsletter.slug for newsletter in chosen)
+    return f"No box can offer {slugs} together. {shown_words.DIFFERENT}"

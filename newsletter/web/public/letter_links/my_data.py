@@ -92,6 +92,7 @@ def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[di
         {
             "newsletter": newsletter,
             "standing": each.standing,
+            "spoken": own_name(each.language) if each.language else None,
             "since": templating.local(each.since, reader.zone),
             "paused_until": pauses.shown_end(each.paused_until, reader.zone, now=site.now()),
             "is_pause_open": reader_choices.is_open(each.paused_until),

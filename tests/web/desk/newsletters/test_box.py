@@ -143,6 +143,8 @@ def test_a_box_of_several_newsletters_is_chosen_published_titled_and_pasted_at_t
     both.post(f"{several}/sites", {"origin": "https://press.example"}, of=several)
     both.post(f"{several}/texts/en", {"title": "All our letters", "text": "Tick those you want."}, of=several)
     both.post(f"{several}/forms/en", of=several)
+    previewed = both.get("/box-previews/n/morning,evening/form?language=en").json()
+    assert previewed["title"] == "All our letters", "at once, not when the site reads the newsletters again"
     service.let_the_site_read_newsletters_again()
     page = both.page(several)
     assert text(page, "h1") == ["The box may stand on one site"]
@@ -154,7 +156,7 @@ def test_a_box_of_several_newsletters_is_chosen_published_titled_and_pasted_at_t
     asks = {"Accept": "application/json", "Origin": "https://press.example"}
     real = service.browser.get("/n/morning,evening/form", headers=asks).json()
     assert real["title"] == "All our letters"
-    assert both.get("/box-previews/n/morning,evening/form?language=en").json()["html"] == real["html"]
+    assert previewed["html"] == real["html"]
     assert both.page(BOX).css_first("#title").attributes["value"] == "The Morning Letter", "its own box keeps its title"
     refused = both.post(f"{several}/texts/en", {"title": "", "text": "Tick."}, of=several)
     assert (refused.status_code, 'action="/desk/newsletters/morning,evening/box/texts/en"' in refused.text) == (
@@ -174,6 +176,20 @@ def test_only_who_may_change_each_newsletter_changes_the_box_of_several(service,
     viewer = sign_in(Role.VIEWER)
     assert not viewer.page(several).css("main form[method=post]")
     assert viewer.post(f"{several}/words/en").status_code == 403
-    service.newsletter("noon", publisher="Other Press")
-    assert text(both.page("/newsletters/morning,noon/box"), "h1") == ["One form cannot offer these newsletters"]
     assert [each.attributes["value"] for each in both.page(BOX).css("[name=also]")] == ["evening"]
+
+
+def test_newsletters_of_two_publishers_get_no_box_together_and_are_told_why(service, both):
+    service.newsletter("noon", publisher="Other Press")
+    together = "/newsletters/morning,noon/box"
+    page = both.page(together)
+    assert text(page, "h1") == ["One form cannot offer these newsletters"]
+    assert "differ in publisher" in page.css_first(".lead").text()
+    assert [each.attributes["href"] for each in page.css("#main .items a")] == [
+        f"/desk/newsletters/{slug}/box" for slug in ("morning", "noon")
+    ]
+    assert not page.css("main form[method=post]"), "there is nothing to set up"
+    assert "Newsletters of" not in page.body.text(), "they are not those of one publisher"
+    refused = both.post(f"{together}/texts/en", {"title": "All", "text": ""}, of=BOX)
+    assert (refused.status_code, "one form names one" in refused.text) == (422, True)
+    assert both.post(f"{together}/forms/en", of=BOX).status_code == 404

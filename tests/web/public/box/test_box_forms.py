@@ -176,6 +176,16 @@ def test_a_box_offers_several_newsletters(service):
     assert post(service, form).json()["errors"].keys() == {"newsletters"}
 
 
+def test_the_console_of_a_page_learns_that_no_box_offers_newsletters_of_two_publishers(service):
+    service.newsletter("noon", publisher="Other Press")
+    refused = service.browser.get("/n/morning,noon/form", headers=FROM_SITE)
+    register(service, "noon")
+    without_words = service.browser.get("/n/morning,noon/form", headers=FROM_SITE)
+    assert (refused.status_code, without_words.status_code) == (403, 404)
+    for told in (refused.json()["error"], without_words.json()["errors"]["wording"]):
+        assert told.startswith("No box can offer morning, noon together. They differ in publisher")
+
+
 def test_no_newsletter_that_an_address_names_is_left_out(service):
     many = [f"letter-{number}" for number in range(30)]
     by = {"publisher": "Example Press", "sender": "letters@press.example", "postal_address": "Oak Street 1, Exampleton"}

@@ -76,6 +76,15 @@ def test_all_that_is_stored_is_told_in_the_words_of_the_readers_language(service
     assert not set(EvidenceField) & {name for each in shown for name in details(each)}
 
 
+def test_the_language_of_the_letters_is_told_for_each_newsletter(service):
+    service.newsletter("abend", language="de")
+    assert service.sign_up("uta@example.org", "abend", language="de").status_code == 202
+    service.run(Queue.URGENT)
+    stored = [each.text() for each in page(service, of="uta@example.org").css("main > section:first-of-type dd")]
+    assert stored[-1].startswith("Sie haben ihn noch nicht bestätigt.")
+    assert stored[-1].endswith("Sprache · Deutsch")
+
+
 def test_everything_that_evidence_can_name_has_a_label_and_every_value_of_ours_has_words():
     assert evidence_labels.FIELDS.keys() == set(EvidenceField)
     assert evidence_labels.TERMS.keys() == set(EvidenceTerm)

@@ -61,7 +61,7 @@ def preview_script() -> Response:
 def preview_form(slugs: str, request: Request, desk: CurrentDesk) -> Response:
     """Serve the form as JSON, as it is now, with the token that a form of the desk needs."""
     first, site, names = desk.newsletter, desk.site, box_forms.named(slugs)
-    offered = site.offered.get(names)
+    offered = site.offered.latest(names)
     published = box_documents.published(offered, offered.chosen(names))
     tag = tag_in(first, request.query_params.get("language") or first.language)
     if not published:
