@@ -24,6 +24,11 @@ def late(reply: str, seconds: float) -> str:
     return f"LATE {seconds} {reply}"
 
 
+def held(reply: str) -> str:
+    """Return a reply that is sent once the test has called `release`."""
+    return f"HELD {reply}"
+
+
 USUAL = {
     "GREETING": "220 relay.test ESMTP",
     "STARTTLS": "220 2.0.0 go ahead",
@@ -59,7 +64,7 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
     """`script` lists the replies to the first occurrences of each step; after them the usual reply is sent.
 
     A step is a command's name, GREETING, CONTENT (when the first line of a letter has arrived; only CLOSE makes sense
-    there) or DOT. A reply is an SMTP reply, CLOSE, SILENCE or a late one. `always` replaces the usual reply to a step;
+    there) or DOT. A reply is an SMTP reply, CLOSE, SILENCE, a late or a held one. `always` replaces the usual reply to a step;
     `refused` sets the reply to RCPT by recipient. After a 421 the server hangs up (RFC 5321 section 3.8).
     """
 
@@ -85,6 +90,7 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
         self.letters: list[Letter] = []
         self.commands: list[str] = []
         self.connections = 0
+        self.released = threading.Event()
         self._steps: Counter[str] = Counter()
         self._open: set[socket] = set()
         self._lock = threading.Lock()
@@ -97,10 +103,15 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.release()
         self.shutdown()
         self._thread.join()
         self.hang_up()
         self.server_close()
+
+    def release(self) -> None:
+        """Let held replies be sent."""
+        self.released.set()
 
     def hang_up(self) -> None:
         """Close every connection, as servers do after their idle timeout."""
@@ -261,6 +272,9 @@ class SmtpHandler(socketserver.StreamRequestHandler):
         if reply.startswith("LATE"):
             _, seconds, reply = reply.split(" ", maxsplit=2)
             time.sleep(float(seconds))
+        if reply.startswith("HELD"):
+            self.server.released.wait(TIMEOUT)
+            reply = reply.removeprefix("HELD ")
         if reply == CLOSE:
             raise HungUpError
         if reply == SILENCE:
