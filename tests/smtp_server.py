@@ -64,8 +64,8 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
     """`script` lists the replies to the first occurrences of each step; after them the usual reply is sent.
 
     A step is a command's name, GREETING, CONTENT (when the first line of a letter has arrived; only CLOSE makes sense
-    there) or DOT. A reply is an SMTP reply, CLOSE, SILENCE, a late or a held one. `always` replaces the usual reply to a step;
-    `refused` sets the reply to RCPT by recipient. After a 421 the server hangs up (RFC 5321 section 3.8).
+    there) or DOT. A reply is an SMTP reply, CLOSE, SILENCE, a late or a held one. `always` replaces the usual reply to
+    a step; `refused` sets the reply to RCPT by recipient. After a 421 the server hangs up (RFC 5321 section 3.8).
     """
 
     allow_reuse_address = True
